@@ -1,0 +1,12 @@
+//! From an OpenAPI document to an immutable table.
+
+pub mod binary_media_types;
+pub mod content_handling;
+pub mod gateway_response;
+pub mod integration_uri;
+pub mod model;
+pub mod openapi;
+pub mod parameter_mapping;
+pub mod resource_tree;
+pub mod selection_pattern;
+pub mod table;

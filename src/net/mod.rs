@@ -1,0 +1,10 @@
+//! Sockets, buffers, time. The only floor that names the runtime.
+
+pub mod buffer;
+pub mod clock;
+pub mod deadline;
+pub mod driver;
+pub mod listener;
+pub mod splice;
+pub mod stream;
+pub mod upstream;

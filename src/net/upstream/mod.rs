@@ -1,0 +1,4 @@
+//! Connections to the store: endpoint, connecting, pool.
+
+pub mod endpoint;
+pub mod pool;

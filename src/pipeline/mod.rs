@@ -1,0 +1,14 @@
+//! API Gateway's stages, in order. Heads in, heads and body plans out; no I/O.
+
+pub mod authorize;
+pub mod body_plan;
+pub mod context;
+pub mod gateway_response;
+pub mod header_rules;
+pub mod integration_request;
+pub mod integration_response;
+pub mod method_request;
+pub mod request_mapping;
+pub mod response_mapping;
+pub mod route;
+pub mod sign;

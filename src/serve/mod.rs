@@ -1,0 +1,1 @@
+//! Where bytes meet decisions: one connection, one request.

@@ -1,0 +1,3 @@
+//! The `aws-chunked` coding (spec 10, "Chunked signing").
+
+pub mod encode;

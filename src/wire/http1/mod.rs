@@ -1,0 +1,8 @@
+//! HTTP/1.1 messages (RFC 9112), sans I/O.
+
+pub mod chunked;
+pub mod encode;
+pub mod fields;
+pub mod framing;
+pub mod head;
+pub mod persistence;

@@ -1,0 +1,13 @@
+//! Formats: bytes in, values out and back. No socket, clock, thread or global.
+
+pub mod aws_chunked;
+pub mod base64;
+pub mod date;
+pub mod http1;
+pub mod media_type;
+pub mod percent;
+pub mod query;
+pub mod s3_xml;
+pub mod sigv4;
+pub mod target;
+pub mod utf8;
