@@ -1,1 +1,3 @@
 //! Where bytes meet decisions: one connection, one request.
+
+pub mod settings;

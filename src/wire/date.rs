@@ -110,7 +110,7 @@ pub fn parse_amz_date(text: &[u8]) -> Option<UnixSeconds> {
     let [y @ .., b'T', h1, h2, m1, m2, s1, s2, b'Z'] = text else {
         return None;
     };
-    let [y1, y2, y3, y4, mo1, mo2, d1, d2] = *y else { return None };
+    let [y1, y2, y3, y4, mo1, mo2, d1, d2] = *y;
     let number = |digits: &[u8]| {
         digits.iter().try_fold(0u64, |n, &d| d.is_ascii_digit().then(|| n * 10 + u64::from(d - b'0')))
     };

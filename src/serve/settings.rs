@@ -1,0 +1,97 @@
+//! What a worker needs to know, checked before the first connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+
+use crate::api::table::Table;
+use crate::net::driver::DriverChoice;
+use crate::net::upstream::endpoint::Endpoint;
+use crate::wire::sigv4::credentials::Credentials;
+
+/// The settings of `serve`, shared by all workers.
+#[derive(Debug)]
+pub struct ServeSettings {
+    /// Addresses to listen on; port 0 takes a free port.
+    pub listen: Vec<SocketAddr>,
+    /// Count of threads, each with its own ring, listeners and pool.
+    pub workers: usize,
+    /// The compiled document.
+    pub table: Arc<Table>,
+    /// The store.
+    pub endpoint: Endpoint,
+    /// Signing region: `--s3-region`; `None` takes the region of each integration's URI.
+    pub region: Option<String>,
+    /// How buckets are addressed.
+    pub addressing: Addressing,
+    /// `--s3-bucket`: put before the path of URIs that name no bucket.
+    pub bucket: Option<String>,
+    /// The keys that sign towards the store.
+    pub credentials: Credentials,
+    /// How bodies are signed.
+    pub payload_signing: PayloadSigning,
+    /// Size limits.
+    pub limits: Limits,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Which runtime driver to take.
+    pub io_driver: DriverChoice,
+    /// Serve methods that ask for AWS_IAM, an API key or an authorizer as if they asked for nothing.
+    pub ignore_authorizers: bool,
+}
+
+/// `--s3-addressing`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addressing {
+    /// `http://endpoint/bucket/key`
+    #[default]
+    Path,
+    /// `http://bucket.endpoint/key`
+    VirtualHost,
+}
+
+/// `--payload-signing`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayloadSigning {
+    /// The hash if it is known beforehand, else chunk signatures.
+    #[default]
+    Auto,
+    /// Chunk signatures for every body.
+    Streaming,
+    /// `UNSIGNED-PAYLOAD`.
+    Unsigned,
+}
+
+/// Size limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request body; 0 is no limit.
+    pub payload_bytes_max: u64,
+    /// Bytes of all header names and values of a request.
+    pub header_bytes_max: usize,
+}
+
+/// Time limits in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a TCP connection to the store stands.
+    pub connect_ms_max: u64,
+    /// Until the first byte of the store's answer; a document's `timeoutInMillis` lowers it per method.
+    pub integration_ms_max: u64,
+    /// For a request head to arrive once its first byte did.
+    pub header_ms_max: u64,
+    /// Between two bytes of a body, and for an idle keep-alive connection.
+    pub idle_ms_max: u64,
+}
+
+/// What the program tells the workers, and they the program. The only state that cores share while they run.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    /// 0: serve; 1: drain (stop accepting, finish what is there, then return); 2: return now.
+    pub stop: AtomicU64,
+    /// Connections open now, over all workers.
+    pub connections: AtomicUsize,
+    /// Workers that accept connections.
+    pub workers_ready: AtomicUsize,
+}
