@@ -1,1 +1,5 @@
-//! Empty until its author fills it.
+//! The compiled document.
+
+/// The compiled document.
+#[derive(Debug)]
+pub struct Table;

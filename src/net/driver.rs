@@ -1,1 +1,13 @@
-//! Empty until its author fills it.
+//! Which runtime driver runs a core.
+
+/// `--io-driver`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriverChoice {
+    /// The best rung of the ladder that starts.
+    #[default]
+    Auto,
+    /// io_uring or nothing.
+    Uring,
+    /// epoll.
+    Epoll,
+}

@@ -1,1 +1,5 @@
-//! Empty until its author fills it.
+//! Where the store is.
+
+/// A store's address.
+#[derive(Clone, Debug)]
+pub struct Endpoint;

@@ -1,1 +1,5 @@
-//! Empty until its author fills it.
+//! Keys.
+
+/// An access key pair.
+#[derive(Clone, Debug)]
+pub struct Credentials;
