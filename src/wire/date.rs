@@ -50,7 +50,11 @@ impl UnixSeconds {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         Civil {
             year: year_of_era + era * 400 + u64::from(month <= 2),
             month: small(month),
@@ -65,20 +69,38 @@ impl UnixSeconds {
     /// `20130524T000000Z`: the value of `x-amz-date`.
     #[must_use]
     pub fn amz_date(self) -> String {
-        let Civil { year, month, day, hour, minute, second, .. } = self.civil();
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.civil();
         format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
     }
 
     /// `20130524`: the date of a credential scope.
     #[must_use]
     pub fn scope_date(self) -> String {
-        let Civil { year, month, day, .. } = self.civil();
+        let Civil {
+            year, month, day, ..
+        } = self.civil();
         format!("{year:04}{month:02}{day:02}")
     }
 
     /// `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 §5.6.7, IMF-fixdate), appended to `out`.
     pub fn write_http_date(self, out: &mut String) {
-        let Civil { year, month, day, hour, minute, second, weekday } = self.civil();
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            weekday,
+        } = self.civil();
         let weekday = WEEKDAYS.get(usize::from(weekday)).copied().unwrap_or("Thu");
         let month = MONTHS.get(usize::from(month) - 1).copied().unwrap_or("Jan");
         // ignored: writing to a String cannot fail
@@ -112,11 +134,27 @@ pub fn parse_amz_date(text: &[u8]) -> Option<UnixSeconds> {
     };
     let [y1, y2, y3, y4, mo1, mo2, d1, d2] = *y;
     let number = |digits: &[u8]| {
-        digits.iter().try_fold(0u64, |n, &d| d.is_ascii_digit().then(|| n * 10 + u64::from(d - b'0')))
+        digits.iter().try_fold(0u64, |n, &d| {
+            d.is_ascii_digit().then(|| n * 10 + u64::from(d - b'0'))
+        })
     };
-    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[mo1, mo2])?, number(&[d1, d2])?);
-    let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
-    if year < 1970 || !(1..=12).contains(&month) || day == 0 || hour > 23 || minute > 59 || second > 59 {
+    let (year, month, day) = (
+        number(&[y1, y2, y3, y4])?,
+        number(&[mo1, mo2])?,
+        number(&[d1, d2])?,
+    );
+    let (hour, minute, second) = (
+        number(&[*h1, *h2])?,
+        number(&[*m1, *m2])?,
+        number(&[*s1, *s2])?,
+    );
+    if year < 1970
+        || !(1..=12).contains(&month)
+        || day == 0
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let shifted_year = if month <= 2 { year - 1 } else { year };
@@ -160,7 +198,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_date_is_refused() {
-        for text in ["", "20130524T000000", "20130231T000000Z", "20131301T000000Z", "2013052+T000000Z", "20130524T240000Z", "20130524t000000Z"] {
+        for text in [
+            "",
+            "20130524T000000",
+            "20130231T000000Z",
+            "20131301T000000Z",
+            "2013052+T000000Z",
+            "20130524T240000Z",
+            "20130524t000000Z",
+        ] {
             assert_eq!(parse_amz_date(text.as_bytes()), None, "{text}");
         }
     }

@@ -3,6 +3,9 @@
 pub mod chunked;
 pub mod encode;
 pub mod fields;
+mod field_block;
 pub mod framing;
 pub mod head;
+pub mod host;
 pub mod persistence;
+mod start_line;
