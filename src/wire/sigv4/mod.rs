@@ -1,7 +1,9 @@
-//! AWS Signature Version 4 (spec 09 and 10).
+//! AWS Signature Version 4 (spec 09 and 10): signing towards S3 and verifying `execute-api` callers.
 
 pub mod authorization;
 pub mod canonical_request;
 pub mod chunk_signature;
 pub mod credentials;
+pub(crate) mod hex;
+pub mod payload_hash;
 pub mod signing_key;
