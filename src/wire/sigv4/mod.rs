@@ -1,6 +1,8 @@
 //! AWS Signature Version 4 (spec 09 and 10): signing towards S3 and verifying `execute-api` callers.
 
 pub mod authorization;
+pub(crate) mod canonical_headers;
+pub(crate) mod canonical_query;
 pub mod canonical_request;
 pub mod chunk_signature;
 pub mod credentials;
