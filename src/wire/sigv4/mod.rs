@@ -9,3 +9,4 @@ pub mod credentials;
 pub(crate) mod hex;
 pub mod payload_hash;
 pub mod signing_key;
+pub mod verify;
