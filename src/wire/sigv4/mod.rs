@@ -10,3 +10,8 @@ pub(crate) mod hex;
 pub mod payload_hash;
 pub mod signing_key;
 pub mod verify;
+
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod vector_tests;
