@@ -374,7 +374,7 @@ mod tests {
             let low = cuts[0].min(cuts[1]).min(text.len());
             let high = cuts[0].max(cuts[1]).min(text.len());
             let pieces = [&text[..low], &text[low..high], &text[high..]];
-            prop_assert_eq!(decoded(&pieces).unwrap(), bytes.clone());
+            prop_assert_eq!(decoded(&pieces).unwrap(), bytes.as_slice());
             prop_assert_eq!(decoded(&bytewise(&text)).unwrap(), bytes);
         }
 
