@@ -8,6 +8,7 @@ pub mod header_rules;
 pub mod integration_request;
 pub mod integration_response;
 pub mod method_request;
+pub mod request_ids;
 pub mod request_mapping;
 pub mod response_mapping;
 pub mod route;
