@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod body_plan;
 pub mod context;
+pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;
 pub mod integration_request;
