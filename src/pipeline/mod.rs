@@ -19,3 +19,9 @@ pub mod route;
 pub mod sign;
 pub mod store_path;
 pub mod template_choice;
+
+#[cfg(test)]
+mod sample;
+
+#[cfg(test)]
+mod tests;
