@@ -77,22 +77,23 @@ enum Piece {
     Code,
 }
 
-/// The place of the only `$input.body`; the error is where the first other construct starts.
+/// The place of the only `$input.body`; the error is where the first other construct starts. A backslash before
+/// `$` or `#` is an escape, which Velocity keeps or drops by what follows: a construct, too.
 fn body_reference(text: &[u8]) -> Result<Option<Range<usize>>, usize> {
     let mut body = None;
     let mut at = 0;
     while let Some((before, rest)) = text.get(at..).and_then(split_at_sign) {
         let start = at + before.len();
-        let escaped = text
-            .get(..start)
-            .is_some_and(|before| before.ends_with(b"\\"));
+        if before.ends_with(b"\\") {
+            return Err(start - 1);
+        }
         at = match piece(rest) {
             Piece::Text => start + 1,
-            Piece::Body(length) if body.is_none() && !escaped => {
+            Piece::Body(length) if body.is_none() => {
                 body = Some(start..start + length);
                 start + length
             }
-            Piece::Body(_) | Piece::Code => return Err(start - usize::from(escaped)),
+            Piece::Body(_) | Piece::Code => return Err(start),
         };
     }
     Ok(body)
@@ -111,8 +112,8 @@ fn piece(rest: &[u8]) -> Piece {
     }
 }
 
-/// What follows a `$`. Velocity drops the `!` of `$!5`, skips backslashes after `$` and cannot read a `$` at the
-/// end: none of these is text.
+/// What follows a `$`. Velocity drops the `!` of `$!5` and a sign of `$#` or `#$` at times, skips backslashes
+/// after `$` and cannot read a `$` at the end: none of these is text.
 fn reference(tail: &[u8]) -> Piece {
     let (name, quiet) = match tail.strip_prefix(b"!") {
         Some(name) => (name, 1),
@@ -124,7 +125,7 @@ fn reference(tail: &[u8]) -> Piece {
             Some(after) if !continues_reference(after) => Piece::Body(b"$input.body".len() + quiet),
             _ => Piece::Code,
         },
-        None | Some(b'\\') => Piece::Code,
+        None | Some(b'\\' | b'#') => Piece::Code,
         Some(_) if quiet == 1 => Piece::Code,
         Some(_) => Piece::Text,
     }
@@ -132,8 +133,11 @@ fn reference(tail: &[u8]) -> Piece {
 
 /// `{` and what follows it, after `$` or `$!`.
 fn formal_reference(braced: &[u8], quiet: usize) -> Piece {
-    if braced.starts_with(b"{input.body}") {
-        return Piece::Body(b"${input.body}".len() + quiet);
+    if let Some(after) = braced.strip_prefix(b"{input.body}") {
+        return match after.first() {
+            Some(b'$') => Piece::Code,
+            _ => Piece::Body(b"${input.body}".len() + quiet),
+        };
     }
     match braced.get(1) {
         None | Some(b'}' | b'0'..=b'9') => Piece::Text,
@@ -142,10 +146,11 @@ fn formal_reference(braced: &[u8], quiet: usize) -> Piece {
     }
 }
 
-/// Whether what follows `$input.body` belongs to the same reference: a longer name, a call, an index, a property.
+/// Whether what follows `$input.body` belongs to the same reference (a longer name, a call, an index, a property),
+/// or to what Velocity's lexer reads as if it did (`{`, `$`).
 fn continues_reference(after: &[u8]) -> bool {
     match after {
-        [b'(' | b'[', ..] => true,
+        [b'(' | b'[' | b'{' | b'$', ..] => true,
         [b'.', next, ..] => next.is_ascii_alphabetic(),
         [next, ..] => continues_word(*next) || *next == b'-',
         [] => false,
@@ -156,7 +161,7 @@ fn continues_reference(after: &[u8]) -> bool {
 /// for an unknown macro Velocity prints the arguments without rendering them).
 fn directive(tail: &[u8]) -> Piece {
     if tail.is_empty()
-        || [b"#".as_slice(), b"*", b"[["]
+        || [b"#".as_slice(), b"$", b"*", b"[[", b"@", b"\\"]
             .iter()
             .any(|sign| tail.starts_with(sign))
     {
@@ -166,10 +171,7 @@ fn directive(tail: &[u8]) -> Piece {
         Some(start) => (true, start),
         None => (false, tail),
     };
-    if !start
-        .first()
-        .is_some_and(|&first| starts_name(first) || first == b'@')
-    {
+    if !start.first().is_some_and(|&first| starts_name(first)) {
         return Piece::Text;
     }
     let length = 1 + start
@@ -276,8 +278,8 @@ mod tests {
     #[test]
     fn dollar_without_a_name_is_text() {
         for text in [
-            "$5.00", "$ x", "$$5", "$}", "$-x", "$.x", "$(x)", "$\n", "\\$5", "$é", "${", "${}",
-            "${1}", "${ b",
+            "$5.00", "$ x", "$$5", "$}", "$-x", "$.x", "$(x)", "$\n", "$é", "${", "${}", "${1}",
+            "${ b",
         ] {
             literal(text);
         }
@@ -286,14 +288,12 @@ mod tests {
     #[test]
     fn hash_without_a_directive_is_text() {
         for text in [
-            "# x", "#fff;", "#foo bar", "#ends", "#iffy", "#END", "#end_", "#1(x)", "#é(x)",
-            "#[x]", "\\# x",
+            "# x", "#fff;", "#foo bar", "#ends", "#iffy", "#END", "#end_", "#1(x)", "#é(x)", "#[x]",
         ] {
             literal(text);
         }
         for text in [
-            "#{", "#{foo}", "#{if", "#{stop x", "#{ else}", "#set", "#set x", "#{set}", "#@if",
-            "#f-x(y)",
+            "#{", "#{foo}", "#{if", "#{stop x", "#{ else}", "#set", "#set x", "#{set}", "#f-x(y)",
         ] {
             literal(text);
         }
@@ -309,7 +309,7 @@ mod tests {
         ] {
             around("", reference, "");
             around("{\"b\": \"", reference, "\"}\r\n");
-            around("  é$#$", reference, "");
+            around("  é$", reference, "");
             around("#foo ", reference, " # $5");
         }
     }
@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn text_may_touch_the_reference() {
         for after in [
-            ".", "..x", ".5", ". x", "._x", "!", "}", "{", " [0]", " (", "\\", "é", ".é", "|x",
+            ".", "..x", ".5", ". x", "._x", "!", "}", " {", " [0]", " (", "\\", "é", ".é", "|x",
+            "#top",
         ] {
             around("", "$input.body", after);
         }
@@ -409,7 +410,9 @@ mod tests {
         not_run("a\\$input.body", "\\$input.body");
         not_run("\\\\$input.body", "\\$input.body");
         not_run("\\#end", "\\#end");
-        around("\\\\ ", "$input.body", "\\$5");
+        not_run("a\\$5", "\\$5");
+        not_run("a\\# b", "\\#");
+        around("\\\\ ", "$input.body", "\\ $5");
     }
 
     #[test]

@@ -239,6 +239,16 @@ mod tests {
     }
 
     #[test]
+    fn clearing_keeps_the_storage() {
+        let mut fields = sample();
+        let storage = |fields: &Fields| (fields.bytes.as_ptr(), fields.spans.as_ptr());
+        let before = storage(&fields);
+        fields.clear();
+        fields.push(b"Accept", b"text/html");
+        assert_eq!(storage(&fields), before);
+    }
+
+    #[test]
     fn list_members_come_from_all_lines_without_empty_ones() {
         let mut fields = Fields::new();
         fields.push(b"Connection", b" close ,, \tx-a");

@@ -2,8 +2,8 @@
 
 pub mod chunked;
 pub mod encode;
-pub mod fields;
 mod field_block;
+pub mod fields;
 pub mod framing;
 pub mod head;
 pub mod host;
