@@ -17,7 +17,6 @@ pub enum CallerPolicy {
 }
 
 /// A request whose caller may call the method.
-#[derive(Debug)]
 pub struct Authorized<'t, 'h> {
     pub(super) request: StagedRequest<'t, 'h>,
 }

@@ -24,7 +24,6 @@ pub enum BodyNeed {
 }
 
 /// A request with its parameters taken apart.
-#[derive(Debug)]
 pub struct MethodRequest<'t, 'h> {
     request: StagedRequest<'t, 'h>,
     /// Names and decoded values.

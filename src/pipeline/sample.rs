@@ -1,5 +1,7 @@
 //! Documents, requests and contexts for the tests of this floor.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use crate::api::openapi::{ImportOptions, import};
@@ -10,10 +12,14 @@ use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_ids::{RANDOM_BYTES, RequestIds};
 use crate::pipeline::route;
+use crate::pipeline::sign::{Payload, SERVICE, Signer};
 use crate::pipeline::store_path::{Addressing, StoreAddress};
 use crate::wire::date::UnixSeconds;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::head::{HeadLimits, RequestHead};
+use crate::wire::sigv4::canonical_request::Scratch;
+use crate::wire::sigv4::credentials::{Credentials, Secret};
+use crate::wire::sigv4::signing_key::SigningKey;
 
 pub(super) const TIME: UnixSeconds = UnixSeconds(1_369_353_600);
 
@@ -41,14 +47,43 @@ pub(super) fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> Reque
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
+    read(text.as_bytes())
+}
+
+/// Reads a whole head.
+pub(super) fn read(text: &[u8]) -> RequestHead {
     let limits = HeadLimits {
         target_bytes_max: 10_240,
         fields_bytes_max: 10_240,
         fields_max: 100,
     };
     let mut head = RequestHead::default();
-    assert!(head.read(text.as_bytes(), &limits).unwrap().is_some());
+    assert_eq!(head.read(text, &limits), Ok(Some(text.len())));
     head
+}
+
+/// The head of the request, signed for an empty body.
+pub(super) fn sign(request: &IntegrationRequest<'_, '_>) -> Vec<u8> {
+    let credentials = Credentials {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: Secret::new("secret"),
+        session_token: None,
+    };
+    let key = Rc::new(SigningKey::new(
+        &credentials,
+        TIME,
+        request.region(),
+        SERVICE,
+    ));
+    let signer = Signer {
+        key: &key,
+        credentials: &credentials,
+        now: TIME,
+    };
+    request
+        .sign(&Payload::EMPTY, signer, &mut Scratch::new())
+        .into_parts()
+        .0
 }
 
 pub(super) fn fields(list: &[(&str, &str)]) -> Fields {
