@@ -47,9 +47,9 @@ impl<'b> MappingBody<'b> {
     /// compact JSON. Nothing for null.
     #[must_use]
     pub fn find(&self, path: &JsonPath) -> Option<String> {
-        match path.find(self.json.as_ref()?)?.as_ref() {
+        match path.find(self.json.as_ref()?)?.into_owned() {
             Value::Null => None,
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text),
             other => Some(other.to_string()),
         }
     }
