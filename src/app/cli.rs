@@ -303,7 +303,7 @@ mod tests {
             );
         }
         let error = parse(&["serve", "--s3-endpoint", "https://s3.example"]).unwrap_err();
-        assert!(error.to_string().contains("https is not part"), "{error}");
+        assert!(error.to_string().contains("https is not in"), "{error}");
         let error = parse(&["serve", "--listen", "unix:/run/s"]).unwrap_err();
         assert!(
             error.to_string().contains("unix sockets are not"),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::app::settings::error::SettingsError;
+
 /// The exit statuses that scripts may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -64,5 +66,16 @@ impl Failure {
             exit,
             message: String::new(),
         }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let exit = match error {
+            SettingsError::NoDocument | SettingsError::SeveralDocuments => Exit::WrongUsage,
+            SettingsError::Unresolved { .. } => Exit::CouldNotBind,
+            _ => Exit::BadConfiguration,
+        };
+        Self::new(exit, error)
     }
 }

@@ -43,6 +43,17 @@ impl ImportSettings {
                 .unwrap_or(false),
         }
     }
+
+    /// These settings for one document: `--stage` beats its `[[api]] stage`, which beats `[stage] name`.
+    pub fn for_document(self, args: &ImportArgs, served: &ServedDocument) -> Self {
+        match (&args.stage, &served.stage) {
+            (None, Some(stage)) => Self {
+                stage: Some(stage.clone()),
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// The one document of `serve`, and the stage that its own `[[api]]` entry gives it.
@@ -95,12 +106,16 @@ mod tests {
         ConfigFile::parse(Path::new("conf/s.toml"), text.to_owned()).unwrap()
     }
 
-    fn imported(args: &[&str], text: &str) -> ImportSettings {
+    fn import_args(args: &[&str]) -> ImportArgs {
         let cli = Cli::try_parse_from([&["sluicegate", "serve"], args].concat()).unwrap();
         let Some(Command::Serve(serve)) = cli.command else {
             panic!("serve was parsed");
         };
-        ImportSettings::layered(&serve.import, &file(text))
+        serve.import
+    }
+
+    fn imported(args: &[&str], text: &str) -> ImportSettings {
+        ImportSettings::layered(&import_args(args), &file(text))
     }
 
     #[test]
@@ -132,6 +147,19 @@ mod tests {
             imported(&["--base-path", "prepend"], text).base_path,
             BasePathChoice::Prepend
         );
+    }
+
+    #[test]
+    fn the_stage_of_an_api_entry_stands_between_option_and_section() {
+        let text = "[stage]\nname = 'v1'\n[[api]]\nfile = 'a.yaml'\nstage = 'S3'\n";
+        let served = served_document(&[], &file(text)).unwrap();
+        let stage = |args: &[&str]| {
+            let args = import_args(args);
+            let settings = ImportSettings::layered(&args, &file(text));
+            settings.for_document(&args, &served).stage
+        };
+        assert_eq!(stage(&[]).as_deref(), Some("S3"));
+        assert_eq!(stage(&["--stage", "v2"]).as_deref(), Some("v2"));
     }
 
     #[test]

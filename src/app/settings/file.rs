@@ -181,6 +181,11 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The file that `--config` names; an empty one if it names none.
+    pub fn given(path: Option<&Path>) -> Result<Self, SettingsError> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads and checks the file.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let unreadable = |cause: std::io::Error| SettingsError::Unreadable {
@@ -313,7 +318,8 @@ mod tests {
         assert!(fault.contains("from 1 to"), "{fault}");
         let fault = fault_of("[s3]\nendpoint = 'https://s3.example'\n");
         assert!(
-            fault.starts_with("s.toml:2:12: s3.endpoint: https is not"),
+            fault
+                .starts_with("s.toml:2:12: s3.endpoint: endpoint https://s3.example: https is not"),
             "{fault}"
         );
     }

@@ -7,6 +7,7 @@ use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::values::StoreUrl;
+use crate::net::upstream::endpoint::EndpointError;
 use crate::serve::settings::Addressing;
 use crate::wire::sigv4::credentials::Credentials;
 
@@ -57,10 +58,12 @@ fn endpoint(
         return Ok(url.clone());
     }
     if let Some(text) = environment.value(VARIABLE) {
-        return text.parse().map_err(|fault| SettingsError::Variable {
-            name: VARIABLE,
-            message: format!("{text}: {fault}"),
-        });
+        return text
+            .parse()
+            .map_err(|fault: EndpointError| SettingsError::Variable {
+                name: VARIABLE,
+                message: fault.to_string(),
+            });
     }
     let written = file.sections.s3.endpoint.clone();
     written.ok_or(SettingsError::NoEndpoint)
@@ -120,11 +123,7 @@ mod tests {
         let file = "[s3]\nendpoint = 'http://file'\n";
         let variable = [("AWS_ENDPOINT_URL_S3", "http://variable")];
         let url = |args: &[&str], variables: &[_]| {
-            layered(args, variables, file)
-                .unwrap()
-                .endpoint
-                .as_str()
-                .to_owned()
+            layered(args, variables, file).unwrap().endpoint.to_string()
         };
         assert_eq!(
             url(&["--s3-endpoint", "http://option"], &variable),
@@ -149,7 +148,7 @@ mod tests {
         assert!(
             fault
                 .to_string()
-                .contains("AWS_ENDPOINT_URL_S3: https://a: https is not"),
+                .contains("AWS_ENDPOINT_URL_S3: endpoint https://a: https is not"),
             "{fault}"
         );
     }

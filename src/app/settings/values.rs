@@ -5,8 +5,11 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-use serde::de::Error as _;
+use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use crate::net::upstream::endpoint::Endpoint;
+use crate::net::upstream::endpoint::EndpointError;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +68,27 @@ impl<const MIN: u64, const MAX: u64> FromStr for Ranged<MIN, MAX> {
 
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Ranged<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let n = i64::deserialize(deserializer)?;
-        u64::try_from(n)
-            .map_err(|_| ValueFault::OutOfRange { min: MIN, max: MAX })
-            .and_then(Self::new)
-            .map_err(D::Error::custom)
+        deserializer.deserialize_i64(RangedVisitor::<MIN, MAX>)
+    }
+}
+
+struct RangedVisitor<const MIN: u64, const MAX: u64>;
+
+impl<const MIN: u64, const MAX: u64> Visitor<'_> for RangedVisitor<MIN, MAX> {
+    type Value = Ranged<MIN, MAX>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {MIN} to {MAX}")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Self::Value, E> {
+        let found = Unexpected::Signed(n);
+        let n = u64::try_from(n).map_err(|_| E::invalid_value(found, &self))?;
+        Ranged::new(n).map_err(|_| E::invalid_value(found, &self))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Self::Value, E> {
+        Ranged::new(n).map_err(|_| E::invalid_value(Unexpected::Unsigned(n), &self))
     }
 }
 
@@ -93,25 +112,23 @@ pub enum ValueFault {
     StageName,
     /// Known, not honoured.
     NotInThisVersion,
-    /// `https://…`.
-    HttpsEndpoint,
-    /// Not `http://host[:port]`.
-    Endpoint,
 }
 
 impl fmt::Display for ValueFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfRange { min, max } => write!(f, "a whole number from {min} to {max} is wanted"),
+            Self::OutOfRange { min, max } => {
+                write!(f, "a whole number from {min} to {max} is wanted")
+            }
             Self::Address => f.write_str("host:port is wanted, as in 127.0.0.1:8080 or [::1]:8080"),
-            Self::UnixAddress => f.write_str("unix sockets are not part of this version; give host:port"),
-            Self::StageVariable => f.write_str("NAME=VALUE is wanted, NAME of letters, digits and _"),
+            Self::UnixAddress => {
+                f.write_str("unix sockets are not part of this version; give host:port")
+            }
+            Self::StageVariable => {
+                f.write_str("NAME=VALUE is wanted, NAME of letters, digits and _")
+            }
             Self::StageName => f.write_str("a stage name has 1 to 128 letters, digits, _ or -"),
             Self::NotInThisVersion => f.write_str("known, but not part of this version"),
-            Self::HttpsEndpoint => f.write_str(
-                "https is not part of this version; give http://host:port (a store on this machine or a trusted network)",
-            ),
-            Self::Endpoint => f.write_str("http://host:port is wanted, without path, query or user"),
         }
     }
 }
@@ -122,7 +139,7 @@ impl std::error::Error for ValueFault {}
 fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr<Err = ValueFault>,
+    T: FromStr<Err: fmt::Display>,
 {
     String::deserialize(deserializer)?
         .parse()
@@ -177,34 +194,29 @@ impl<'de> Deserialize<'de> for ListenAddress {
     }
 }
 
-/// `http://host[:port]`, checked in shape; `net` looks the name up.
+/// `--s3-endpoint`: an [`Endpoint`] as the command line and the file hold it, its name not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreUrl(String);
+pub struct StoreUrl(Endpoint);
 
 impl StoreUrl {
-    /// The URL without a trailing slash.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The endpoint with its addresses. Blocks while the name is looked up.
+    pub fn into_resolved(mut self) -> Result<Endpoint, EndpointError> {
+        self.0.resolve()?;
+        Ok(self.0)
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.0.authority())
     }
 }
 
 impl FromStr for StoreUrl {
-    type Err = ValueFault;
+    type Err = EndpointError;
 
-    fn from_str(text: &str) -> Result<Self, ValueFault> {
-        let lower = text.to_ascii_lowercase();
-        if lower.starts_with("https://") {
-            return Err(ValueFault::HttpsEndpoint);
-        }
-        let authority = lower.strip_prefix("http://").ok_or(ValueFault::Endpoint)?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let is_authority = |b: u8| {
-            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
-        };
-        if authority.is_empty() || !authority.bytes().all(is_authority) {
-            return Err(ValueFault::Endpoint);
-        }
-        Ok(Self(format!("http://{authority}")))
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        Endpoint::parse(text).map(Self)
     }
 }
 
@@ -339,37 +351,6 @@ mod tests {
             "unix:/run/s".parse::<ListenAddress>(),
             Err(ValueFault::UnixAddress)
         );
-    }
-
-    #[test]
-    fn endpoints_are_plain_http_origins() {
-        assert_eq!(
-            "http://Store:8333/".parse::<StoreUrl>().unwrap().as_str(),
-            "http://store:8333"
-        );
-        assert_eq!(
-            "http://[::1]:8333".parse::<StoreUrl>().unwrap().as_str(),
-            "http://[::1]:8333"
-        );
-        assert_eq!(
-            "https://s3.example".parse::<StoreUrl>(),
-            Err(ValueFault::HttpsEndpoint)
-        );
-        for refused in [
-            "",
-            "store:8333",
-            "http://",
-            "http://a/b",
-            "http://u@a",
-            "http://a?b",
-            "ftp://a",
-        ] {
-            assert_eq!(
-                refused.parse::<StoreUrl>(),
-                Err(ValueFault::Endpoint),
-                "{refused}"
-            );
-        }
     }
 
     #[test]
