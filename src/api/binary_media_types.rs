@@ -1,6 +1,7 @@
 //! Which media types an API treats as binary (spec 04, "Is a media type binary?").
 
 use crate::api::content_handling::BodyClass;
+use crate::wire::media_type::MediaType;
 
 /// What an absent `Content-Type` or `Accept` counts as (spec 04, step 3).
 const ABSENT: &[u8] = b"application/json";
@@ -15,8 +16,8 @@ pub struct BinaryMediaTypes {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
-    kind: Box<[u8]>,
-    subtype: Box<[u8]>,
+    main: Box<[u8]>,
+    sub: Box<[u8]>,
 }
 
 impl BinaryMediaTypes {
@@ -25,11 +26,14 @@ impl BinaryMediaTypes {
     pub fn new(listed: &[String]) -> Self {
         let mut types = Self::default();
         for entry in listed {
-            match media_type(entry.as_bytes()) {
-                Some((b"*", b"*")) => types.all = true,
-                Some((kind, subtype)) => types.entries.push(Entry {
-                    kind: kind.into(),
-                    subtype: subtype.into(),
+            match MediaType::first_of(entry.as_bytes()) {
+                Some(MediaType {
+                    main: b"*",
+                    sub: b"*",
+                }) => types.all = true,
+                Some(MediaType { main, sub }) => types.entries.push(Entry {
+                    main: main.into(),
+                    sub: sub.into(),
                 }),
                 None => {}
             }
@@ -46,9 +50,8 @@ impl BinaryMediaTypes {
         if self.entries.is_empty() {
             return false;
         }
-        media_type(header.unwrap_or(ABSENT)).is_some_and(|(kind, subtype)| {
-            self.entries.iter().any(|entry| entry.covers(kind, subtype))
-        })
+        MediaType::first_of(header.unwrap_or(ABSENT))
+            .is_some_and(|media_type| self.entries.iter().any(|entry| entry.covers(media_type)))
     }
 
     /// As [`Self::is_binary`], as the class that the conversion tables take.
@@ -64,21 +67,17 @@ impl BinaryMediaTypes {
 
 impl Entry {
     /// Steps 5 to 7: `type/*` covers every subtype; a wildcard in the header is compared like any other text.
-    fn covers(&self, kind: &[u8], subtype: &[u8]) -> bool {
-        self.kind.eq_ignore_ascii_case(kind)
-            && (*self.subtype == *b"*" || self.subtype.eq_ignore_ascii_case(subtype))
+    fn covers(&self, header: MediaType<'_>) -> bool {
+        let entry = MediaType {
+            main: &self.main,
+            sub: if *self.sub == *b"*" {
+                header.sub
+            } else {
+                &self.sub
+            },
+        };
+        entry == header
     }
-}
-
-/// Type and subtype of a value's first media type (steps 4 and 5).
-fn media_type(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = value.iter().position(|byte| matches!(byte, b',' | b';'));
-    let first = value.get(..end.unwrap_or(value.len()))?.trim_ascii();
-    let slash = first.iter().position(|&byte| byte == b'/')?;
-    let (kind, rest) = first.split_at_checked(slash)?;
-    let (_, subtype) = rest.split_first()?;
-    let whole = !kind.is_empty() && !subtype.is_empty() && !subtype.contains(&b'/');
-    whole.then_some((kind, subtype))
 }
 
 #[cfg(test)]

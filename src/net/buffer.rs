@@ -123,7 +123,8 @@ mod tests {
         let last = two.as_ptr();
         pool.give(one);
         pool.give(two);
-        assert_eq!(pool.take(Class::Head).as_ptr(), last);
+        let lent = pool.take(Class::Head);
+        assert_eq!(lent.as_ptr(), last);
     }
 
     #[test]

@@ -6,6 +6,15 @@
 //! [`Stream::readable`] and [`Stream::writable`] move no bytes and may be dropped.
 //! Every socket is non-blocking, which the ring ignores and `splice(2)` needs, and has `TCP_NODELAY`.
 
+mod halves;
+mod transfer;
+
+pub use halves::ReadHalf;
+pub use halves::WriteHalf;
+
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -14,10 +23,6 @@ use std::os::fd::AsRawFd;
 use std::os::fd::RawFd;
 
 use bytes::Bytes;
-use monoio::buf::IoBuf;
-use monoio::buf::SliceMut;
-use monoio::io::AsyncReadRent;
-use monoio::io::AsyncWriteRent;
 use monoio::io::OwnedReadHalf;
 use monoio::io::OwnedWriteHalf;
 use monoio::io::Splitable;
@@ -30,9 +35,6 @@ use nix::sys::socket::sockopt;
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
-
-/// Bytes of one system call at most; the ring's length field has 32 bits.
-const CALL_BYTES_MAX: usize = 1 << 30;
 
 /// A connection of this core.
 #[derive(Debug)]
@@ -60,21 +62,6 @@ enum Socket {
     Whole(TcpStream),
     Halves(OwnedReadHalf<TcpStream>, OwnedWriteHalf<TcpStream>),
     Gone,
-}
-
-/// Receives while the [`WriteHalf`] sends.
-#[derive(Debug)]
-pub struct ReadHalf<'s> {
-    deadline: &'s DeadlineSlot,
-    socket: &'s mut OwnedReadHalf<TcpStream>,
-}
-
-/// Sends while the [`ReadHalf`] receives. Dropping it sends no FIN: the [`Stream`] keeps both halves.
-#[derive(Debug)]
-pub struct WriteHalf<'s> {
-    deadline: &'s DeadlineSlot,
-    socket: &'s mut OwnedWriteHalf<TcpStream>,
-    fd: RawFd,
 }
 
 impl Stream {
@@ -146,7 +133,8 @@ impl Stream {
     /// `at` plus the count. What was behind `at` is lost; if the buffer was shorter, zeroes lie before `at`. 0 is the end.
     ///
     /// # Errors
-    /// `TimedOut` if a deadline has passed, `InvalidInput` if there is no room, else what the system says.
+    /// `TimedOut` if a deadline has passed and nothing had come before it, `InvalidInput` if there is no room, else what
+    /// the system says.
     pub async fn recv(
         &mut self,
         buffer: Vec<u8>,
@@ -154,7 +142,7 @@ impl Stream {
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
         match self.socket.whole() {
-            Ok(tcp) => recv(tcp, &self.deadline, buffer, at, bytes_max).await,
+            Ok(tcp) => transfer::recv(tcp, &self.deadline, buffer, at, bytes_max).await,
             Err(error) => (Err(error), buffer),
         }
     }
@@ -178,7 +166,7 @@ impl Stream {
         range: Range<usize>,
     ) -> (io::Result<()>, Vec<u8>) {
         match self.socket.whole() {
-            Ok(tcp) => send(tcp, &self.deadline, buffer, range).await,
+            Ok(tcp) => transfer::send(tcp, &self.deadline, buffer, range).await,
             Err(error) => (Err(error), buffer),
         }
     }
@@ -190,7 +178,7 @@ impl Stream {
     pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         let range = 0..bytes.len();
         let tcp = self.socket.whole()?;
-        send(tcp, &self.deadline, bytes, range).await.0
+        transfer::send(tcp, &self.deadline, bytes, range).await.0
     }
 
     /// Waits for something to receive: bytes, the end, or a failure. Holds no buffer; may be dropped.
@@ -244,6 +232,11 @@ impl Stream {
         self.deadline.arm(ms, cut);
     }
 
+    /// See [`DeadlineSlot::arm_idle`].
+    pub fn arm_idle(&self, ms: u64) {
+        self.deadline.arm_idle(ms);
+    }
+
     /// See [`DeadlineSlot::disarm`].
     pub fn disarm(&self) {
         self.deadline.disarm();
@@ -288,73 +281,6 @@ impl Stream {
     }
 }
 
-impl ReadHalf<'_> {
-    /// As [`Stream::recv`].
-    ///
-    /// # Errors
-    /// As [`Stream::recv`].
-    pub async fn recv(
-        &mut self,
-        buffer: Vec<u8>,
-        at: usize,
-        bytes_max: usize,
-    ) -> (io::Result<usize>, Vec<u8>) {
-        recv(self.socket, self.deadline, buffer, at, bytes_max).await
-    }
-
-    /// As [`Stream::recv_append`].
-    ///
-    /// # Errors
-    /// As [`Stream::recv`].
-    pub async fn recv_append(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
-        let at = buffer.len();
-        self.recv(buffer, at, usize::MAX).await
-    }
-
-    /// The deadline of the whole stream; both halves arm the same one.
-    #[must_use]
-    pub const fn deadline(&self) -> &DeadlineSlot {
-        self.deadline
-    }
-}
-
-impl WriteHalf<'_> {
-    /// As [`Stream::send_all`].
-    ///
-    /// # Errors
-    /// As [`Stream::send_all`].
-    pub async fn send_all(
-        &mut self,
-        buffer: Vec<u8>,
-        range: Range<usize>,
-    ) -> (io::Result<()>, Vec<u8>) {
-        send(self.socket, self.deadline, buffer, range).await
-    }
-
-    /// As [`Stream::send_bytes`].
-    ///
-    /// # Errors
-    /// As [`Stream::send_all`].
-    pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
-        let range = 0..bytes.len();
-        send(self.socket, self.deadline, bytes, range).await.0
-    }
-
-    /// As [`Stream::shutdown_write`].
-    ///
-    /// # Errors
-    /// The peer has gone.
-    pub fn shutdown(&self) -> io::Result<()> {
-        Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
-    }
-
-    /// The deadline of the whole stream; both halves arm the same one.
-    #[must_use]
-    pub const fn deadline(&self) -> &DeadlineSlot {
-        self.deadline
-    }
-}
-
 impl Socket {
     fn whole(&mut self) -> io::Result<&mut TcpStream> {
         if matches!(self, Self::Halves(..))
@@ -386,57 +312,4 @@ impl Socket {
             Self::Whole(_) | Self::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
-}
-
-async fn recv<S: AsyncReadRent>(
-    source: &mut S,
-    deadline: &DeadlineSlot,
-    mut buffer: Vec<u8>,
-    at: usize,
-    bytes_max: usize,
-) -> (io::Result<usize>, Vec<u8>) {
-    let end = at
-        .saturating_add(bytes_max.min(CALL_BYTES_MAX))
-        .min(buffer.capacity());
-    // A receive of no bytes would look like the peer's end.
-    if at >= end {
-        return (Err(io::ErrorKind::InvalidInput.into()), buffer);
-    }
-    if deadline.fired().is_some() {
-        return (Err(io::ErrorKind::TimedOut.into()), buffer);
-    }
-    buffer.resize(at, 0);
-    let (received, window) = source.read(SliceMut::new(buffer, at, end)).await;
-    let buffer = window.into_inner();
-    if deadline.fired().is_some() {
-        return (Err(io::ErrorKind::TimedOut.into()), buffer);
-    }
-    (received, buffer)
-}
-
-async fn send<S: AsyncWriteRent, B: IoBuf>(
-    sink: &mut S,
-    deadline: &DeadlineSlot,
-    mut buffer: B,
-    range: Range<usize>,
-) -> (io::Result<()>, B) {
-    let end = range.end.min(buffer.bytes_init());
-    let mut start = range.start;
-    while start < end {
-        if deadline.fired() == Some(Cut::Both) {
-            return (Err(io::ErrorKind::TimedOut.into()), buffer);
-        }
-        let call_end = end.min(start.saturating_add(CALL_BYTES_MAX));
-        let (sent, window) = sink.write(buffer.slice(start..call_end)).await;
-        buffer = window.into_inner();
-        match sent {
-            Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
-            Ok(count) => start = start.saturating_add(count),
-            Err(_) if deadline.fired() == Some(Cut::Both) => {
-                return (Err(io::ErrorKind::TimedOut.into()), buffer);
-            }
-            Err(error) => return (Err(error), buffer),
-        }
-    }
-    (Ok(()), buffer)
 }
