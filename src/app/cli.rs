@@ -149,6 +149,9 @@ pub struct ImportArgs {
     /// Take warnings for errors
     #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub fail_on_warnings: Option<bool>,
+    /// Serve methods that ask for AWS_IAM, an API key or an authorizer to anybody
+    #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ignore_authorizers: Option<bool>,
 }
 
 /// Where the store is. The keys come from `AWS_ACCESS_KEY_ID` and its family.
@@ -193,9 +196,6 @@ pub struct RunArgs {
     /// How bodies are signed towards the store [default: auto]
     #[arg(long, env = "SLUICEGATE_PAYLOAD_SIGNING", value_name = "MODE")]
     pub payload_signing: Option<BodySigning>,
-    /// Serve methods that ask for AWS_IAM, an API key or an authorizer to anybody
-    #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub ignore_authorizers: Option<bool>,
     /// Largest request body in bytes, 0 for no limit [default: 10485760]
     #[arg(long, env = "SLUICEGATE_MAX_PAYLOAD", value_name = "BYTES")]
     pub max_payload: Option<PayloadBytes>,

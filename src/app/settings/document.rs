@@ -20,6 +20,8 @@ pub struct ImportSettings {
     pub strict: bool,
     /// Take warnings for errors.
     pub fail_on_warnings: bool,
+    /// Serve protected methods to anybody.
+    pub ignore_authorizers: bool,
 }
 
 impl ImportSettings {
@@ -40,6 +42,10 @@ impl ImportSettings {
             fail_on_warnings: args
                 .fail_on_warnings
                 .or(import.fail_on_warnings)
+                .unwrap_or(false),
+            ignore_authorizers: args
+                .ignore_authorizers
+                .or(import.ignore_authorizers)
                 .unwrap_or(false),
         }
     }

@@ -68,8 +68,6 @@ pub struct ServerSection {
     pub log_format: Option<LogFormat>,
     /// Seconds that a drain may take.
     pub drain_timeout: Option<Seconds>,
-    /// Serve protected methods to anybody.
-    pub ignore_authorizers: Option<bool>,
     admin: Option<NotInThisVersion>,
     access_log: Option<NotInThisVersion>,
 }
@@ -108,6 +106,8 @@ pub struct ImportSection {
     pub strict: Option<bool>,
     /// Take warnings for errors.
     pub fail_on_warnings: Option<bool>,
+    /// Serve protected methods to anybody.
+    pub ignore_authorizers: Option<bool>,
     /// What the base path does.
     pub base_path: Option<BasePathChoice>,
 }

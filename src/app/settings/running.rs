@@ -46,8 +46,6 @@ pub struct RunSettings {
     pub io_driver: DriverChoice,
     /// How bodies are signed.
     pub payload_signing: PayloadSigning,
-    /// Serve protected methods to anybody.
-    pub ignore_authorizers: bool,
     /// Size limits.
     pub limits: Limits,
     /// Time limits.
@@ -89,10 +87,6 @@ impl RunSettings {
                 .unwrap_or(IoDriver::Auto)
                 .into(),
             payload_signing: signing.unwrap_or(BodySigning::Auto).into(),
-            ignore_authorizers: args
-                .ignore_authorizers
-                .or(server.ignore_authorizers)
-                .unwrap_or(false),
             limits: limits(args, file),
             timeouts: timeouts(args, file),
             drain_ms_max: drain_s.map_or(DRAIN_S_DEFAULT, |s| s.number()) * 1000,
