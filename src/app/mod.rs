@@ -1,1 +1,59 @@
 //! The program: arguments, settings, commands.
+
+pub mod check_command;
+pub mod cli;
+pub mod credentials;
+pub mod documents;
+pub mod exit;
+pub mod gateway;
+pub mod logging;
+pub mod output;
+pub mod routes_command;
+pub mod serve_command;
+pub mod settings;
+pub mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::app::cli::Cli;
+use crate::app::cli::Command;
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
+
+/// Does what the command line says. Usage faults end the process in `clap`, with status 2.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let ended = match cli.command {
+        None => run_demo(&cli.demo),
+        Some(Command::Demo(args)) => run_demo(&args),
+        Some(Command::Serve(args)) => serve_command::run(&args),
+        Some(Command::Check(args)) => check_command::run(&args),
+        Some(Command::Routes(args)) => routes_command::run(&args),
+        Some(Command::Sidecar(_)) => Err(not_in_this_version("sidecar")),
+        Some(Command::Explain(_)) => Err(not_in_this_version("explain")),
+        Some(Command::Bench(_)) => Err(not_in_this_version("bench")),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("sluicegate: {}", failure.message);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn run_demo(_: &cli::DemoArgs) -> Result<Exit, Failure> {
+    let message = "`demo` is not in this build (feature `demo`); `sluicegate serve --help` shows how to serve a document";
+    Err(Failure::new(Exit::WrongUsage, message))
+}
+
+fn not_in_this_version(command: &str) -> Failure {
+    let message = format!(
+        "`{command}` is not part of this version; `sluicegate --help` lists the commands that are"
+    );
+    Failure::new(Exit::WrongUsage, message)
+}

@@ -1,1 +1,156 @@
-//! Empty until its author fills it.
+//! A core's buffers, kept by size so that a big one never ends up holding a small thing.
+//!
+//! Last in, first out: the buffer that was used last is the one still in the cache.
+
+use std::cell::RefCell;
+
+/// The sizes a pool lends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// 16 KiB: message heads and small bodies.
+    Head,
+    /// 64 KiB: bodies that are converted.
+    Part,
+    /// 256 KiB: bodies that are moved as they are.
+    Body,
+}
+
+impl Class {
+    /// The capacity in bytes of a buffer of this class.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Head => 16 * 1024,
+            Self::Part => 64 * 1024,
+            Self::Body => 256 * 1024,
+        }
+    }
+
+    /// The most buffers of this class that lie unused in a pool: 4, 4 and 16 MiB.
+    #[must_use]
+    pub const fn kept_max(self) -> usize {
+        match self {
+            Self::Head => 256,
+            Self::Part | Self::Body => 64,
+        }
+    }
+
+    const fn of_capacity(bytes: usize) -> Option<Self> {
+        if bytes == Self::Head.bytes() {
+            Some(Self::Head)
+        } else if bytes == Self::Part.bytes() {
+            Some(Self::Part)
+        } else if bytes == Self::Body.bytes() {
+            Some(Self::Body)
+        } else {
+            None
+        }
+    }
+}
+
+/// Free buffers of one core.
+#[derive(Debug, Default)]
+pub struct BufferPool {
+    heads: RefCell<Vec<Vec<u8>>>,
+    parts: RefCell<Vec<Vec<u8>>>,
+    bodies: RefCell<Vec<Vec<u8>>>,
+}
+
+impl BufferPool {
+    /// A pool that holds nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lends a buffer of length 0 and exactly the capacity of `class`.
+    #[must_use]
+    pub fn take(&self, class: Class) -> Vec<u8> {
+        let kept = self.list(class).borrow_mut().pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(class.bytes()))
+    }
+
+    /// Takes a buffer back, sorted by its capacity. One that has grown, or of a full class, is freed.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        let Some(class) = Class::of_capacity(buffer.capacity()) else {
+            return;
+        };
+        buffer.clear();
+        let mut list = self.list(class).borrow_mut();
+        if list.len() < class.kept_max() {
+            list.push(buffer);
+        }
+    }
+
+    /// Count of unused buffers of a class.
+    #[must_use]
+    pub fn kept(&self, class: Class) -> usize {
+        self.list(class).borrow().len()
+    }
+
+    const fn list(&self, class: Class) -> &RefCell<Vec<Vec<u8>>> {
+        match class {
+            Class::Head => &self.heads,
+            Class::Part => &self.parts,
+            Class::Body => &self.bodies,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLASSES: [Class; 3] = [Class::Head, Class::Part, Class::Body];
+
+    #[test]
+    fn lent_buffer_is_empty_and_of_its_class() {
+        let pool = BufferPool::new();
+        for class in CLASSES {
+            let mut buffer = pool.take(class);
+            assert_eq!((buffer.len(), buffer.capacity()), (0, class.bytes()));
+            buffer.extend_from_slice(b"left over");
+            pool.give(buffer);
+            let again = pool.take(class);
+            assert_eq!((again.len(), again.capacity()), (0, class.bytes()));
+        }
+    }
+
+    #[test]
+    fn last_buffer_given_is_lent_first() {
+        let pool = BufferPool::new();
+        let (one, two) = (pool.take(Class::Head), pool.take(Class::Head));
+        let last = two.as_ptr();
+        pool.give(one);
+        pool.give(two);
+        let lent = pool.take(Class::Head);
+        assert_eq!(lent.as_ptr(), last);
+    }
+
+    #[test]
+    fn buffer_returns_to_the_list_of_its_capacity() {
+        let pool = BufferPool::new();
+        pool.give(Vec::with_capacity(Class::Body.bytes()));
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 1]);
+    }
+
+    #[test]
+    fn buffer_of_another_capacity_is_freed() {
+        let pool = BufferPool::new();
+        pool.give(Vec::new());
+        pool.give(Vec::with_capacity(Class::Head.bytes() + 1));
+        pool.give(Vec::with_capacity(Class::Head.bytes() - 1));
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 0]);
+        pool.give(Vec::with_capacity(Class::Head.bytes()));
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [1, 0, 0]);
+    }
+
+    #[test]
+    fn full_class_frees_what_it_is_given() {
+        let pool = BufferPool::new();
+        for _ in 0..=Class::Part.kept_max() {
+            pool.give(Vec::with_capacity(Class::Part.bytes()));
+        }
+        assert_eq!(pool.kept(Class::Part), Class::Part.kept_max());
+    }
+}

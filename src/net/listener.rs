@@ -1,1 +1,432 @@
-//! Empty until its author fills it.
+//! Takes connections in.
+//!
+//! Only readiness is awaited and the connection is then taken by a plain `accept4(2)`: an accept that is dropped while it
+//! is in the ring would leak the connection it gets.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::Shutdown;
+
+use crate::net::deadline::DeadlineTable;
+use crate::net::driver::sleep_ms;
+use crate::net::driver::yield_now;
+use crate::net::stream::Stream;
+
+/// Connections that the kernel keeps for us; `net.core.somaxconn` (4096) lowers it.
+const BACKLOG_MAX: i32 = 4096;
+
+/// Connections taken in one go before other tasks run.
+const BURST_MAX: u32 = 64;
+
+/// First and longest pause when descriptors or memory ran out.
+const PAUSE_MS_MIN: u64 = 10;
+const PAUSE_MS_MAX: u64 = 1_000;
+
+/// Binds and listens; port 0 takes a free port. `reuse_port` lets each core listen at the same address, and the kernel
+/// spreads the connections. An IPv6 address takes IPv6 only.
+///
+/// # Errors
+/// What the system says: the address is in use, not ours, or the port is privileged.
+pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM.nonblocking(),
+        Some(socket2::Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG_MAX)?;
+    Ok(socket.into())
+}
+
+/// A listening socket on its core.
+#[derive(Debug)]
+pub struct Listener {
+    socket: std::net::TcpListener,
+    /// The same socket under a second descriptor, known to the driver.
+    readiness: monoio::net::TcpListener,
+    deadlines: DeadlineTable,
+    /// Connections that were complete when the listener closed.
+    last: RefCell<VecDeque<(Stream, SocketAddr)>>,
+    closed: Cell<bool>,
+    burst: Cell<u32>,
+    pause: Cell<Pause>,
+    pauses: Cell<u64>,
+}
+
+/// What [`Listener::accept`] gives.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection and the client's address.
+    Connection(Stream, SocketAddr),
+    /// [`Listener::close`] was called and every connection was handed out.
+    Closed,
+}
+
+impl Listener {
+    /// Puts a socket from [`bind`] on this core.
+    ///
+    /// # Errors
+    /// No descriptor is left, or the driver has no room.
+    pub fn new(socket: std::net::TcpListener, deadlines: &DeadlineTable) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let readiness = monoio::net::TcpListener::from_std(socket.try_clone()?)?;
+        Ok(Self {
+            socket,
+            readiness,
+            deadlines: deadlines.clone(),
+            last: RefCell::default(),
+            closed: Cell::new(false),
+            burst: Cell::new(0),
+            pause: Cell::default(),
+            pauses: Cell::new(0),
+        })
+    }
+
+    /// Waits for a connection. May be dropped. When descriptors or memory ran out it pauses and tries again, since accept
+    /// fails at once then; connections that failed before they were taken are skipped.
+    ///
+    /// # Errors
+    /// The listening socket itself is broken: do not call again.
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        loop {
+            if let Some((stream, peer)) = self.last.borrow_mut().pop_front() {
+                return Ok(Accepted::Connection(stream, peer));
+            }
+            if self.closed.get() {
+                return Ok(Accepted::Closed);
+            }
+            if self.burst.get() >= BURST_MAX {
+                self.burst.set(0);
+                yield_now().await;
+            }
+            match self.take() {
+                Ok((stream, peer)) => {
+                    self.pause.set(Pause::default());
+                    return Ok(Accepted::Connection(stream, peer));
+                }
+                Err(error) => self.recover(error).await?,
+            }
+        }
+    }
+
+    /// Stops listening. Connections that are complete by now still come out of [`Listener::accept`]; a pending accept ends.
+    pub fn close(&self) {
+        if self.closed.replace(true) {
+            return;
+        }
+        let mut last = self.last.borrow_mut();
+        while let Ok(connection) = self.take() {
+            last.push_back(connection);
+        }
+        // Wakes whoever waits; cannot fail on a listening socket.
+        nix::sys::socket::shutdown(self.socket.as_raw_fd(), Shutdown::Both).ok();
+    }
+
+    /// The address it listens at, with the port the system chose.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// How often it paused because descriptors or memory ran out.
+    #[must_use]
+    pub const fn pauses(&self) -> u64 {
+        self.pauses.get()
+    }
+
+    fn take(&self) -> io::Result<(Stream, SocketAddr)> {
+        self.burst.set(self.burst.get().saturating_add(1));
+        let (tcp, peer) = self.socket.accept()?;
+        Ok((Stream::adopt(tcp, peer, &self.deadlines)?, peer))
+    }
+
+    async fn recover(&self, error: io::Error) -> io::Result<()> {
+        match Remedy::of(&error) {
+            Remedy::Wait => {
+                self.burst.set(0);
+                // Also ends when the socket is shut; the next turn of the loop sees why.
+                self.readiness.readable(false).await
+            }
+            Remedy::Skip => Ok(()),
+            Remedy::Pause => {
+                self.pauses.set(self.pauses.get().saturating_add(1));
+                let (pause_ms, next) = self.pause.get().step();
+                self.pause.set(next);
+                let mut waited_ms = 0;
+                while waited_ms < pause_ms && !self.closed.get() {
+                    sleep_ms(PAUSE_MS_MIN).await;
+                    waited_ms = waited_ms.saturating_add(PAUSE_MS_MIN);
+                }
+                Ok(())
+            }
+            Remedy::None => Err(error),
+        }
+    }
+}
+
+/// The growing pause between two tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pause {
+    ms: u64,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self { ms: PAUSE_MS_MIN }
+    }
+}
+
+impl Pause {
+    const fn step(self) -> (u64, Self) {
+        let doubled = self.ms.saturating_mul(2);
+        let ms = if doubled > PAUSE_MS_MAX {
+            PAUSE_MS_MAX
+        } else {
+            doubled
+        };
+        (self.ms, Self { ms })
+    }
+}
+
+/// What helps against an error of accept, by accept(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    Wait,
+    Skip,
+    Pause,
+    None,
+}
+
+impl Remedy {
+    fn of(error: &io::Error) -> Self {
+        let Some(number) = error.raw_os_error() else {
+            return Self::None;
+        };
+        match Errno::from_i32(number) {
+            Errno::EAGAIN => Self::Wait,
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::ENOSPC => {
+                Self::Pause
+            }
+            Errno::ECONNABORTED
+            | Errno::EINTR
+            | Errno::EPERM
+            | Errno::EPROTO
+            | Errno::ENOPROTOOPT
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTDOWN
+            | Errno::EHOSTUNREACH
+            | Errno::ENONET
+            | Errno::EOPNOTSUPP
+            | Errno::ECONNRESET => Self::Skip,
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::pin::pin;
+    use std::rc::Rc;
+
+    use crate::net::driver::Core;
+    use crate::net::driver::spawn;
+    use crate::net::loopback::on_each_driver;
+    use crate::net::loopback::poll_once;
+
+    use super::*;
+
+    fn on(core: &Core, address: &str) -> (Listener, SocketAddr) {
+        let socket = bind(address.parse().unwrap(), false).unwrap();
+        let listener = Listener::new(socket, &core.deadlines).unwrap();
+        let address = listener.address().unwrap();
+        (listener, address)
+    }
+
+    fn connection(accepted: io::Result<Accepted>) -> (Stream, SocketAddr) {
+        match accepted.unwrap() {
+            Accepted::Connection(stream, peer) => (stream, peer),
+            Accepted::Closed => panic!("closed"),
+        }
+    }
+
+    #[test]
+    fn connection_comes_with_the_address_of_its_client() {
+        on_each_driver(async |core| {
+            for address in ["127.0.0.1:0", "[::1]:0"] {
+                let (listener, address) = on(&core, address);
+                let client = TcpStream::connect(address).unwrap();
+                let (mut stream, peer) = connection(listener.accept().await);
+                assert_eq!(peer, client.local_addr().unwrap());
+                assert_eq!(stream.peer(), peer);
+                drop(client);
+                assert_eq!(
+                    stream.recv_append(Vec::with_capacity(16)).await.0.unwrap(),
+                    0
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn more_connections_than_a_burst_are_taken() {
+        on_each_driver(async |core| {
+            let (listener, address) = on(&core, "127.0.0.1:0");
+            let count = usize::try_from(BURST_MAX).unwrap() * 2 + 1;
+            let clients: Vec<_> = (0..count)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect();
+            for client in &clients {
+                let (_, peer) = connection(listener.accept().await);
+                assert_eq!(peer, client.local_addr().unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn other_tasks_run_while_connections_flood_in() {
+        on_each_driver(async |core| {
+            let (listener, address) = on(&core, "127.0.0.1:0");
+            let clients: Vec<_> = (0..=BURST_MAX)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect();
+            let ran = Rc::new(Cell::new(false));
+            let flag = Rc::clone(&ran);
+            drop(spawn(async move { flag.set(true) }));
+            for _ in &clients {
+                connection(listener.accept().await);
+            }
+            assert!(ran.get());
+        });
+    }
+
+    #[test]
+    fn dropped_accept_loses_no_connection() {
+        on_each_driver(async |core| {
+            let (listener, address) = on(&core, "127.0.0.1:0");
+            for _ in 0..20 {
+                let client = {
+                    let mut accepting = pin!(listener.accept());
+                    assert!(poll_once(accepting.as_mut()).await.is_none());
+                    yield_now().await;
+                    TcpStream::connect(address).unwrap()
+                };
+                let (_, peer) = connection(listener.accept().await);
+                assert_eq!(peer, client.local_addr().unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn close_ends_a_pending_accept() {
+        on_each_driver(async |core| {
+            let (listener, address) = on(&core, "127.0.0.1:0");
+            let listener = Rc::new(listener);
+            let accepting = Rc::clone(&listener);
+            let pending = spawn(async move { accepting.accept().await });
+            yield_now().await;
+            listener.close();
+            assert!(matches!(pending.await.unwrap().unwrap(), Accepted::Closed));
+            assert!(matches!(listener.accept().await.unwrap(), Accepted::Closed));
+            let refused = TcpStream::connect(address).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        });
+    }
+
+    #[test]
+    fn connections_complete_before_the_close_are_served() {
+        on_each_driver(async |core| {
+            let (listener, address) = on(&core, "127.0.0.1:0");
+            let clients: Vec<_> = (0..3)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect();
+            listener.close();
+            for client in &clients {
+                let (_, peer) = connection(listener.accept().await);
+                assert_eq!(peer, client.local_addr().unwrap());
+            }
+            assert!(matches!(listener.accept().await.unwrap(), Accepted::Closed));
+        });
+    }
+
+    #[test]
+    fn cores_share_an_address_only_if_they_say_so() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let first = bind(any, true).unwrap();
+        let address = first.local_addr().unwrap();
+        bind(address, true).unwrap();
+        assert_eq!(
+            bind(address, false).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+        let alone = bind(any, false).unwrap().local_addr().unwrap();
+        bind(alone, false).unwrap();
+    }
+
+    #[test]
+    fn pause_grows_to_a_second() {
+        let mut pause = Pause::default();
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            let (ms, next) = pause.step();
+            waits.push(ms);
+            pause = next;
+        }
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+
+    #[test]
+    fn each_error_of_accept_has_its_remedy() {
+        for (error, remedy) in [
+            (Errno::EAGAIN, Remedy::Wait),
+            (Errno::EMFILE, Remedy::Pause),
+            (Errno::ENFILE, Remedy::Pause),
+            (Errno::ENOBUFS, Remedy::Pause),
+            (Errno::ENOMEM, Remedy::Pause),
+            (Errno::ECONNABORTED, Remedy::Skip),
+            (Errno::EPROTO, Remedy::Skip),
+            (Errno::EINVAL, Remedy::None),
+            (Errno::EBADF, Remedy::None),
+        ] {
+            assert_eq!(Remedy::of(&error.into()), remedy, "{error}");
+        }
+    }
+
+    #[test]
+    fn pause_is_counted_and_ends_when_the_listener_closes() {
+        on_each_driver(async |core| {
+            let (listener, _) = on(&core, "127.0.0.1:0");
+            listener.recover(Errno::EMFILE.into()).await.unwrap();
+            assert_eq!(listener.pauses(), 1);
+            assert_eq!(
+                listener.pause.get(),
+                Pause {
+                    ms: 2 * PAUSE_MS_MIN
+                }
+            );
+            listener.pause.set(Pause { ms: u64::MAX });
+            let listener = Rc::new(listener);
+            let pausing = Rc::clone(&listener);
+            let pause = spawn(async move { pausing.recover(Errno::ENFILE.into()).await });
+            yield_now().await;
+            listener.close();
+            pause.await.unwrap().unwrap();
+        });
+    }
+}

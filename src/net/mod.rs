@@ -5,6 +5,8 @@ pub mod clock;
 pub mod deadline;
 pub mod driver;
 pub mod listener;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod splice;
 pub mod stream;
 pub mod upstream;

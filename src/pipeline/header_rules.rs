@@ -1,1 +1,245 @@
-//! Empty until its author fills it.
+//! What happens to each header, by name (spec 02), and how a mapping looks one up.
+//!
+//! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
+
+use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
+
+/// Client headers that nothing behind the connection sees (spec 02, "gone before anything else").
+const GONE: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-md5",
+    "expect",
+    "max-forwards",
+    "proxy-authenticate",
+    "server",
+    "te",
+    "transfer-encoding",
+    "trailer",
+    "upgrade",
+    "www-authenticate",
+];
+
+/// Mapping targets that fail an `aws` integration with 500 (spec 02, "Mapping targets").
+const FORBIDDEN_TARGETS: [&str; 9] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "expect",
+    "proxy-authenticate",
+    "te",
+    "transfer-encoding",
+    "x-amzn-apigateway-api-id",
+    "x-amzn-trace-id",
+];
+
+/// Mapping targets without effect on an `aws` integration: `Referer`, and what signing writes by itself.
+const TARGETS_WITHOUT_EFFECT: [&str; 7] = [
+    "host",
+    "referer",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-security-token",
+    "x-amz-trailer",
+];
+
+/// Response headers that get `x-amzn-Remapped-` before their name (spec 02, "Remap and drop", column `aws, http`).
+const REMAPPED: [&str; 14] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-md5",
+    "date",
+    "expect",
+    "host",
+    "max-forwards",
+    "proxy-authenticate",
+    "server",
+    "trailer",
+    "upgrade",
+    "user-agent",
+    "www-authenticate",
+];
+
+/// Put before the names of remapped response headers.
+pub const REMAPPED_PREFIX: &str = "x-amzn-Remapped-";
+
+/// What a mapping to a header of an `aws` integration request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetRule {
+    /// Sent.
+    Sent,
+    /// Left out without a word.
+    Dropped,
+    /// The request fails with 500.
+    Forbidden,
+}
+
+/// What a mapping to a header of the method response does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseRule {
+    /// Under its own name.
+    Passed,
+    /// Under [`REMAPPED_PREFIX`] and its own name.
+    Remapped,
+    /// Left out.
+    Dropped,
+}
+
+/// The rule for a header of an `aws` integration request; names in any case.
+#[must_use]
+pub fn target_rule(name: &str) -> TargetRule {
+    if named(&FORBIDDEN_TARGETS, name) {
+        TargetRule::Forbidden
+    } else if named(&TARGETS_WITHOUT_EFFECT, name) {
+        TargetRule::Dropped
+    } else {
+        TargetRule::Sent
+    }
+}
+
+/// The rule for a header of the method response; names in any case.
+#[must_use]
+pub fn response_rule(name: &str) -> ResponseRule {
+    if name.eq_ignore_ascii_case("transfer-encoding") {
+        ResponseRule::Dropped
+    } else if named(&REMAPPED, name) {
+        ResponseRule::Remapped
+    } else {
+        ResponseRule::Passed
+    }
+}
+
+/// The client's headers without those that are gone.
+#[derive(Clone, Copy, Debug)]
+pub struct VisibleHeaders<'h>(&'h Fields);
+
+impl<'h> VisibleHeaders<'h> {
+    /// Looks at all fields of the client's head.
+    #[must_use]
+    pub const fn of(fields: &'h Fields) -> Self {
+        Self(fields)
+    }
+
+    /// As [`last_value`].
+    #[must_use]
+    pub fn last(self, name: &str) -> Option<&'h [u8]> {
+        if named(&GONE, name) {
+            None
+        } else {
+            last_value(self.0, name)
+        }
+    }
+
+    /// As [`joined_values`].
+    #[must_use]
+    pub fn joined(self, name: &str) -> Option<Vec<u8>> {
+        if named(&GONE, name) {
+            None
+        } else {
+            joined_values(self.0, name)
+        }
+    }
+}
+
+/// The last value of the fields named exactly so, else of those named so in any case (spec 05, 06).
+#[must_use]
+pub fn last_value<'f>(fields: &'f Fields, name: &str) -> Option<&'f [u8]> {
+    let exact = fields
+        .iter()
+        .filter(|(written, _)| *written == name.as_bytes())
+        .last();
+    exact
+        .map(|(_, value)| value)
+        .or_else(|| fields.last(name.as_bytes()))
+}
+
+/// All values of the fields that [`last_value`] looks at, with `,` between them.
+#[must_use]
+pub fn joined_values(fields: &Fields, name: &str) -> Option<Vec<u8>> {
+    let exact = fields.iter().any(|(written, _)| written == name.as_bytes());
+    let mut joined: Option<Vec<u8>> = None;
+    for (written, value) in fields.iter() {
+        let wanted = if exact {
+            written == name.as_bytes()
+        } else {
+            written.eq_ignore_ascii_case(name.as_bytes())
+        };
+        if wanted {
+            match &mut joined {
+                Some(values) => {
+                    values.push(b',');
+                    values.extend_from_slice(value);
+                }
+                None => joined = Some(value.to_vec()),
+            }
+        }
+    }
+    joined
+}
+
+/// Whether a mapped header can be written at all: a token as name, no control byte in the value. Spec 02, "Guard
+/// values", names CR, LF and NUL; no other control byte may stand in a field either (RFC 9110 §5.5).
+#[must_use]
+pub fn is_writable(name: &str, value: &[u8]) -> bool {
+    is_token(name.as_bytes()) && value.iter().copied().all(is_value_byte)
+}
+
+fn named(list: &[&str], name: &str) -> bool {
+    list.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(list: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::new();
+        for (name, value) in list {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+        fields
+    }
+
+    #[test]
+    fn an_exact_name_beats_the_same_name_in_another_case() {
+        let fields = fields(&[("etag", "1"), ("ETag", "2"), ("etag", "3")]);
+        assert_eq!(last_value(&fields, "ETag"), Some(&b"2"[..]));
+        assert_eq!(last_value(&fields, "etag"), Some(&b"3"[..]));
+        assert_eq!(last_value(&fields, "ETAG"), Some(&b"3"[..]));
+        assert_eq!(joined_values(&fields, "etag").unwrap(), b"1,3");
+        assert_eq!(joined_values(&fields, "ETAG").unwrap(), b"1,2,3");
+        assert_eq!(joined_values(&fields, "x"), None);
+    }
+
+    #[test]
+    fn gone_headers_are_not_visible_in_any_case() {
+        let fields = fields(&[("Content-MD5", "x"), ("TE", "x"), ("Authorization", "y")]);
+        let visible = VisibleHeaders::of(&fields);
+        assert_eq!(visible.last("content-md5"), None);
+        assert_eq!(visible.joined("te"), None);
+        assert_eq!(visible.last("authorization"), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn targets_of_signed_requests() {
+        assert_eq!(target_rule("Content-length"), TargetRule::Forbidden);
+        assert_eq!(target_rule("Referer"), TargetRule::Dropped);
+        assert_eq!(target_rule("X-Amz-Date"), TargetRule::Dropped);
+        assert_eq!(target_rule("Via"), TargetRule::Sent);
+        assert_eq!(target_rule("x-amz-acl"), TargetRule::Sent);
+    }
+
+    #[test]
+    fn values_that_would_break_a_head_are_not_writable() {
+        assert!(is_writable("x-a", b"v \t\xc3\xa9"));
+        assert!(is_writable("x-a", b""));
+        for value in [&b"a\rb"[..], b"a\nb", b"a\0b", b"a\x01", b"\x7f"] {
+            assert!(!is_writable("x-a", value));
+        }
+        for name in ["", "a b", "a:", "a\r\n"] {
+            assert!(!is_writable(name, b"v"));
+        }
+    }
+}

@@ -1,1 +1,262 @@
-//! Empty until its author fills it.
+//! The integration request: what goes to the store, and what becomes of the client's body (spec 02, 03, 04, 05).
+
+use crate::api::content_handling::request_conversion;
+use crate::api::model::Integration;
+use crate::api::model::IntegrationKind;
+use crate::api::model::S3Uri;
+use crate::pipeline::body_plan::RequestBodyPlan;
+use crate::pipeline::context::RequestContext;
+use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_fields::integration_fields;
+use crate::pipeline::mapping_body::MappingBody;
+use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::method_request::MethodRequest;
+use crate::pipeline::request_mapping::map_parameters;
+use crate::pipeline::store_path::StoreAddress;
+use crate::pipeline::store_path::StorePath;
+use crate::pipeline::store_path::store_path;
+use crate::pipeline::template_choice::request_template;
+use crate::wire::http1::fields::{Fields, is_token};
+use crate::wire::http1::framing::{BodyFraming, request_framing};
+
+/// `credentials` that ask for the caller's own identity (spec 05, "Credentials").
+const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
+
+/// A request to the store, not yet signed.
+pub struct IntegrationRequest<'t, 'h> {
+    pub(super) request: MethodRequest<'t, 'h>,
+    pub(super) integration: &'t Integration,
+    uri: &'t S3Uri,
+    place: StorePath<'t>,
+    fields: Fields,
+    body: RequestBodyPlan<'t>,
+}
+
+impl<'t, 'h> MethodRequest<'t, 'h> {
+    /// Applies the mappings, chooses template and conversion, fills the URI and writes the fields. `body` is the whole
+    /// client body where [`Self::request_body_need`] says [`BodyNeed::Whole`], else nothing is read from it.
+    ///
+    /// # Errors
+    /// 400 for a body that a mapping cannot read and for paths that would walk; 415 by the passthrough table; 500 for
+    /// what the document must not ask for or this version does not run.
+    pub fn into_integration_request(
+        self,
+        context: &RequestContext<'_>,
+        store: &'t StoreAddress,
+        body: Option<&[u8]>,
+    ) -> Result<IntegrationRequest<'t, 'h>, GatewayFault> {
+        let (integration, uri) = runnable(self.method().integration.as_ref())?;
+        let read_body = match self.request_body_need() {
+            BodyNeed::Streams => None,
+            BodyNeed::Whole => {
+                let read = MappingBody::read(body.unwrap_or_default());
+                Some(read.map_err(|_| GatewayFault::invalid_json_body())?)
+            }
+        };
+        let mapped = map_parameters(
+            &integration.request_parameters,
+            &self,
+            context,
+            read_body.as_ref(),
+        );
+        let class = self.table().binary_media_types.class(self.content_type());
+        let conversion = request_conversion(class, integration.content_handling);
+        let template = request_template(integration, self.content_type())?;
+        let method = method_of(integration, &self)?;
+        let sends_body = sends_body(method, &self, template.is_some());
+        let body = RequestBodyPlan::decide(conversion, template, sends_body)
+            .map_err(|_| GatewayFault::configuration_error())?;
+        let fields = integration_fields(&mapped.headers, &self, context)?;
+        let place = store_path(store, uri, &mapped.path, &mapped.query)?;
+        Ok(IntegrationRequest {
+            request: self,
+            integration,
+            uri,
+            place,
+            fields,
+            body,
+        })
+    }
+}
+
+impl<'t> IntegrationRequest<'t, '_> {
+    /// The method that the store sees.
+    #[must_use]
+    pub fn method(&self) -> &[u8] {
+        named_method(self.integration).unwrap_or_else(|| self.request.head().method())
+    }
+
+    /// Host, path and query.
+    #[must_use]
+    pub const fn place(&self) -> &StorePath<'t> {
+        &self.place
+    }
+
+    /// All fields but Host, Connection, framing and SigV4's own.
+    #[must_use]
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// What becomes of the client's body. Where nothing is sent there is no Content-Length either; where a body is sent
+    /// and the client has none, its length is 0.
+    #[must_use]
+    pub const fn body(&self) -> RequestBodyPlan<'t> {
+        self.body
+    }
+
+    /// The region that the URI names.
+    #[must_use]
+    pub fn region(&self) -> &'t str {
+        &self.uri.region
+    }
+
+    /// From connecting to the last response byte, in milliseconds.
+    #[must_use]
+    pub const fn timeout_ms(&self) -> u32 {
+        self.integration.timeout_ms
+    }
+
+    /// The method request that this one was made of.
+    #[must_use]
+    pub const fn method_request(&self) -> &MethodRequest<'t, '_> {
+        &self.request
+    }
+}
+
+/// What this version runs: an S3 integration with credentials of its own.
+fn runnable(integration: Option<&Integration>) -> Result<(&Integration, &S3Uri), GatewayFault> {
+    match integration {
+        Some(integration) if integration.credentials.as_deref() != Some(CALLER_CREDENTIALS) => {
+            match &integration.kind {
+                IntegrationKind::S3(uri) => Ok((integration, uri)),
+                IntegrationKind::NotRun { .. } => Err(GatewayFault::configuration_error()),
+            }
+        }
+        _ => Err(GatewayFault::configuration_error()),
+    }
+}
+
+fn named_method(integration: &Integration) -> Option<&[u8]> {
+    integration.http_method.as_deref().map(str::as_bytes)
+}
+
+fn method_of<'a>(
+    integration: &'a Integration,
+    request: &'a MethodRequest<'_, '_>,
+) -> Result<&'a [u8], GatewayFault> {
+    let method = named_method(integration).unwrap_or_else(|| request.head().method());
+    if is_token(method) {
+        Ok(method)
+    } else {
+        Err(GatewayFault::configuration_error())
+    }
+}
+
+/// GET, HEAD and OPTIONS have no body (spec 02). DELETE has one only if the client sent one or a template makes it.
+fn sends_body(method: &[u8], request: &MethodRequest<'_, '_>, has_template: bool) -> bool {
+    let client_sends = || {
+        !matches!(
+            request_framing(request.head()),
+            Ok(BodyFraming::None | BodyFraming::Length(0))
+        )
+    };
+    match method {
+        b"GET" | b"HEAD" | b"OPTIONS" => false,
+        b"DELETE" => has_template || client_sends(),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::pipeline::body_plan::BodyContent;
+    use crate::pipeline::sample::integration_request as made;
+
+    #[test]
+    fn bodies_go_with_methods_that_have_one() {
+        let sends = |client: &str, integration: Value, fields: &[(&str, &str)]| {
+            made(integration, (client, "/v1/x", fields), |request| {
+                request.body().sends_body
+            })
+            .unwrap()
+        };
+        let length = [("Content-Length", "3")];
+        assert!(sends("PUT", json!({}), &length) && sends("PUT", json!({}), &[]));
+        assert!(sends("GET", json!({"httpMethod": "POST"}), &[]));
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert!(
+                !sends("PUT", json!({"httpMethod": method}), &length),
+                "{method}"
+            );
+        }
+        assert!(sends("DELETE", json!({}), &length));
+        assert!(sends(
+            "DELETE",
+            json!({}),
+            &[("Transfer-Encoding", "chunked")]
+        ));
+        assert!(
+            !sends("DELETE", json!({}), &[])
+                && !sends("DELETE", json!({}), &[("Content-Length", "0")])
+        );
+        assert!(sends(
+            "DELETE",
+            json!({"requestTemplates": {"application/json": "{}"}}),
+            &[]
+        ));
+    }
+
+    #[test]
+    fn templates_run_on_text_only() {
+        let content = |integration: Value, content_type: &str| {
+            let head = ("PUT", "/v1/x", &[("Content-Type", content_type)][..]);
+            made(integration, head, |request| {
+                format!("{:?}", request.body().content)
+            })
+        };
+        let template = || json!({"requestTemplates": {"image/png": "<$input.body>", "text/css": "#set($a=1)"}});
+        assert_eq!(content(template(), "image/png"), Err(500));
+        let mut to_text = template();
+        to_text["contentHandling"] = json!("CONVERT_TO_TEXT");
+        let around = content(to_text, "image/png").unwrap();
+        assert!(
+            around.starts_with("Around") && around.contains("Base64Encode"),
+            "{around}"
+        );
+        assert_eq!(content(template(), "text/css"), Err(500));
+        let passed = format!(
+            "{:?}",
+            BodyContent::Converted(crate::api::content_handling::Conversion::Utf8)
+        );
+        assert_eq!(content(template(), "text/html"), Ok(passed));
+        let mut never = template();
+        never["passthroughBehavior"] = json!("never");
+        assert_eq!(content(never, "text/html"), Err(415));
+    }
+
+    #[test]
+    fn what_this_version_does_not_run_is_an_internal_error() {
+        let head = ("GET", "/v1/x", &[][..]);
+        assert_eq!(
+            made(
+                json!({"credentials": "arn:aws:iam::*:user/*"}),
+                head,
+                |_| ()
+            ),
+            Err(500)
+        );
+        assert!(
+            made(
+                json!({"credentials": "arn:aws:iam::123456789012:role/r"}),
+                head,
+                |_| ()
+            )
+            .is_ok()
+        );
+        let action = json!({"uri": "arn:aws:apigateway:us-west-2:s3:action/GetObject&Bucket=b"});
+        assert_eq!(made(action, head, |_| ()), Err(500));
+    }
+}

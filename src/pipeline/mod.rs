@@ -3,12 +3,25 @@
 pub mod authorize;
 pub mod body_plan;
 pub mod context;
+pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;
+pub mod integration_fields;
 pub mod integration_request;
 pub mod integration_response;
+pub mod mapping_body;
 pub mod method_request;
+pub mod put_object;
+pub mod request_ids;
 pub mod request_mapping;
 pub mod response_mapping;
 pub mod route;
 pub mod sign;
+pub mod store_path;
+pub mod template_choice;
+
+#[cfg(test)]
+mod sample;
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,22 @@
 //! Where bytes meet decisions: one connection, one request.
 
+pub mod body_reader;
+pub mod client_body;
+pub mod client_response;
+pub mod connection;
+pub mod download;
+pub mod failure;
+pub mod gateway;
+pub mod inbox;
+pub mod memory_body;
+pub mod multipart;
+pub mod per_core;
+pub mod race;
+pub mod random_bytes;
+pub mod reply;
+pub mod send;
+pub mod server;
 pub mod settings;
+pub mod upload;
+pub mod upstream_call;
+pub mod worker;

@@ -10,6 +10,8 @@ use crate::net::driver::DriverChoice;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::wire::sigv4::credentials::Credentials;
 
+pub use crate::pipeline::store_path::Addressing;
+
 /// The settings of `serve`, shared by all workers.
 #[derive(Debug)]
 pub struct ServeSettings {
@@ -39,16 +41,6 @@ pub struct ServeSettings {
     pub io_driver: DriverChoice,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer as if they asked for nothing.
     pub ignore_authorizers: bool,
-}
-
-/// `--s3-addressing`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Addressing {
-    /// `http://endpoint/bucket/key`
-    #[default]
-    Path,
-    /// `http://bucket.endpoint/key`
-    VirtualHost,
 }
 
 /// `--payload-signing`.

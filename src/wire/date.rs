@@ -1,6 +1,7 @@
 //! The dates of HTTP and SigV4, written from a given time.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 const DAY_SECONDS: u64 = 86_400;
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -50,7 +51,11 @@ impl UnixSeconds {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         Civil {
             year: year_of_era + era * 400 + u64::from(month <= 2),
             month: small(month),
@@ -62,31 +67,68 @@ impl UnixSeconds {
         }
     }
 
-    /// `20130524T000000Z`: the value of `x-amz-date`.
+    /// `20130524T000000Z`: the value of `x-amz-date`, without an allocation.
+    /// Years beyond 9999 lose their first digits.
+    #[must_use]
+    pub fn amz_date_bytes(self) -> [u8; 16] {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.civil();
+        let [y1, y2] = two_digits(small(year / 100 % 100));
+        let [y3, y4] = two_digits(small(year % 100));
+        let [mo1, mo2] = two_digits(month);
+        let [d1, d2] = two_digits(day);
+        let [h1, h2] = two_digits(hour);
+        let [m1, m2] = two_digits(minute);
+        let [s1, s2] = two_digits(second);
+        [
+            y1, y2, y3, y4, mo1, mo2, d1, d2, b'T', h1, h2, m1, m2, s1, s2, b'Z',
+        ]
+    }
+
+    /// [`Self::amz_date_bytes`] as a new string.
     #[must_use]
     pub fn amz_date(self) -> String {
-        let Civil { year, month, day, hour, minute, second, .. } = self.civil();
-        format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+        self.amz_date_bytes()
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect()
     }
 
     /// `20130524`: the date of a credential scope.
     #[must_use]
     pub fn scope_date(self) -> String {
-        let Civil { year, month, day, .. } = self.civil();
+        let Civil {
+            year, month, day, ..
+        } = self.civil();
         format!("{year:04}{month:02}{day:02}")
     }
 
     /// `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 §5.6.7, IMF-fixdate), appended to `out`.
     pub fn write_http_date(self, out: &mut String) {
-        let Civil { year, month, day, hour, minute, second, weekday } = self.civil();
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            weekday,
+        } = self.civil();
         let weekday = WEEKDAYS.get(usize::from(weekday)).copied().unwrap_or("Thu");
         let month = MONTHS.get(usize::from(month) - 1).copied().unwrap_or("Jan");
-        // ignored: writing to a String cannot fail
-        let _ = write!(
+        let written = write!(
             out,
             "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
-        )
-        .is_ok();
+        );
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
     }
 
     /// [`Self::write_http_date`] as a new string.
@@ -103,6 +145,29 @@ fn small(value: u64) -> u8 {
     u8::try_from(value).unwrap_or(u8::MAX)
 }
 
+/// The decimal digits of a value below 100.
+const fn two_digits(value: u8) -> [u8; 2] {
+    [b'0' + value / 10, b'0' + value % 10]
+}
+
+/// Reads `Fri, 24 May 2013 00:00:00 GMT` (IMF-fixdate, RFC 9110 §5.6.7); `None` for anything else,
+/// the obsolete forms and a wrong weekday included.
+#[must_use]
+pub fn parse_http_date(text: &[u8]) -> Option<UnixSeconds> {
+    let part = |range: Range<usize>| text.get(range);
+    let month = MONTHS
+        .iter()
+        .position(|name| Some(name.as_bytes()) == part(8..11))?
+        + 1;
+    let month = two_digits(u8::try_from(month).ok()?);
+    let (year, day) = (part(12..16)?, part(5..7)?);
+    let (hour, minute, second) = (part(17..19)?, part(20..22)?, part(23..25)?);
+    let amz_date = [year, &month, day, b"T", hour, minute, second, b"Z"].concat();
+    let moment = parse_amz_date(&amz_date)?;
+    // Only what reads back the same was one: this checks the weekday and every separator.
+    (moment.http_date().as_bytes() == text).then_some(moment)
+}
+
 /// Reads `20130524T000000Z`; `None` for anything else.
 #[must_use]
 pub fn parse_amz_date(text: &[u8]) -> Option<UnixSeconds> {
@@ -112,11 +177,27 @@ pub fn parse_amz_date(text: &[u8]) -> Option<UnixSeconds> {
     };
     let [y1, y2, y3, y4, mo1, mo2, d1, d2] = *y;
     let number = |digits: &[u8]| {
-        digits.iter().try_fold(0u64, |n, &d| d.is_ascii_digit().then(|| n * 10 + u64::from(d - b'0')))
+        digits.iter().try_fold(0u64, |n, &d| {
+            d.is_ascii_digit().then(|| n * 10 + u64::from(d - b'0'))
+        })
     };
-    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[mo1, mo2])?, number(&[d1, d2])?);
-    let (hour, minute, second) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
-    if year < 1970 || !(1..=12).contains(&month) || day == 0 || hour > 23 || minute > 59 || second > 59 {
+    let (year, month, day) = (
+        number(&[y1, y2, y3, y4])?,
+        number(&[mo1, mo2])?,
+        number(&[d1, d2])?,
+    );
+    let (hour, minute, second) = (
+        number(&[*h1, *h2])?,
+        number(&[*m1, *m2])?,
+        number(&[*s1, *s2])?,
+    );
+    if year < 1970
+        || !(1..=12).contains(&month)
+        || day == 0
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let shifted_year = if month <= 2 { year - 1 } else { year };
@@ -159,8 +240,35 @@ mod tests {
     }
 
     #[test]
+    fn http_dates_read_back_and_near_misses_are_refused() {
+        for seconds in [0, 951_782_400, 1_369_353_600, 1_767_225_599] {
+            let moment = UnixSeconds(seconds);
+            assert_eq!(parse_http_date(moment.http_date().as_bytes()), Some(moment));
+        }
+        for text in [
+            "",
+            "Fri, 24 May 2013 00:00:00 UTC",
+            "Thu, 24 May 2013 00:00:00 GMT",
+            "Fri, 24 may 2013 00:00:00 GMT",
+            "Fri, 24 May 2013 00:00:00 GMT ",
+            "Friday, 24-May-13 00:00:00 GMT",
+            "Fri, 24 May 2013 00-00-00 GMT",
+        ] {
+            assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_date_is_refused() {
-        for text in ["", "20130524T000000", "20130231T000000Z", "20131301T000000Z", "2013052+T000000Z", "20130524T240000Z", "20130524t000000Z"] {
+        for text in [
+            "",
+            "20130524T000000",
+            "20130231T000000Z",
+            "20131301T000000Z",
+            "2013052+T000000Z",
+            "20130524T240000Z",
+            "20130524t000000Z",
+        ] {
             assert_eq!(parse_amz_date(text.as_bytes()), None, "{text}");
         }
     }

@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn unreserved_bytes_stay_and_others_become_upper_case_escapes() {
         assert_eq!(encoded(b"aZ09-._~/", Keep::Unreserved), "aZ09-._~%2F");
-        assert_eq!(encoded(b"a b+c%/\xe2", Keep::UnreservedAndSlash), "a%20b%2Bc%25/%E2");
+        assert_eq!(
+            encoded(b"a b+c%/\xe2", Keep::UnreservedAndSlash),
+            "a%20b%2Bc%25/%E2"
+        );
     }
 
     #[test]

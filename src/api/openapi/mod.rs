@@ -1,1 +1,157 @@
-//! Import of Swagger 2.0 and OpenAPI 3.0 documents (spec 01).
+//! Import of Swagger 2.0 and OpenAPI 3.0 documents (spec 01): text → tree with places → model → table.
+//!
+//! Every reader of a part reports what it finds and goes on, so that one run names all faults.
+
+pub mod api_settings;
+pub mod base_path;
+pub mod content_handling;
+pub mod document;
+pub mod extension_keys;
+pub mod finding;
+pub mod gateway_responses;
+pub mod integration;
+pub mod integration_response;
+pub mod integration_target;
+pub mod json_document;
+pub mod mapping_expression;
+pub mod mapping_template;
+pub mod method_response;
+pub mod node;
+pub mod operation;
+pub mod parameters;
+pub mod request_mapping;
+pub mod request_validator;
+pub mod resource_path;
+pub mod security;
+pub mod yaml_document;
+
+#[cfg(test)]
+mod tests;
+
+use crate::api::openapi::base_path::BasePathMode;
+use crate::api::openapi::document::Document;
+use crate::api::openapi::finding::{Finding, Findings, Strictness};
+use crate::api::openapi::json_document::SyntaxFault;
+use crate::api::openapi::node::{Node, Position};
+use crate::api::resource_tree::{ResourceTree, Route};
+use crate::api::table::{Table, api_id};
+
+/// Bytes of a document (spec 11, "definition file").
+pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// What an import needs beside the document.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// The stage's name; `None` is the first segment of the document's base path.
+    pub stage: Option<String>,
+    /// Names and values.
+    pub stage_variables: Vec<(String, String)>,
+    /// What a base path does to the resources.
+    pub base_path: BasePathMode,
+    /// What API Gateway refuses is an error.
+    pub strictness: Strictness,
+    /// What becomes of methods whose callers this version cannot verify.
+    pub authorizers: Authorizers,
+}
+
+/// What becomes of authorizers, `AWS_IAM` and API keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authorizers {
+    /// Such methods are refused.
+    #[default]
+    Enforced,
+    /// Such methods are open to everybody (`--ignore-authorizers`).
+    Ignored,
+}
+
+/// A document that can run.
+#[derive(Debug)]
+pub struct Imported {
+    /// The compiled document.
+    pub table: Table,
+    /// What it will not do.
+    pub warnings: Vec<Finding>,
+}
+
+/// Reads and compiles a document.
+///
+/// # Errors
+/// All faults and warnings of the document, in the order of the text; at least one is an error.
+pub fn import(
+    file_name: &str,
+    text: &str,
+    options: &ImportOptions,
+) -> Result<Imported, Vec<Finding>> {
+    let mut findings = Findings::new(file_name, options.strictness);
+    let table = parse(text, &mut findings).and_then(|root| compile(&root, options, &mut findings));
+    match table {
+        Some(table) if !findings.has_errors() => Ok(Imported {
+            table,
+            warnings: findings.into_sorted(),
+        }),
+        _ => Err(findings.into_sorted()),
+    }
+}
+
+/// JSON, else YAML. If neither fits, the fault of the one that the text looks like.
+fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let fault = if text.len() > DOCUMENT_BYTES_MAX {
+        SyntaxFault {
+            position: Position::START,
+            message: format!(
+                "found {} bytes, wanted at most {DOCUMENT_BYTES_MAX}",
+                text.len()
+            ),
+        }
+    } else {
+        let json_fault = match json_document::parse(text) {
+            Ok(root) => return Some(root),
+            Err(fault) => fault,
+        };
+        match yaml_document::parse(text) {
+            Ok(root) => return Some(root),
+            Err(_) if text.trim_start().starts_with('{') => json_fault,
+            Err(fault) => fault,
+        }
+    };
+    let message = format!("Invalid OpenAPI input. {}", fault.message);
+    findings.error_at(fault.position, "", message);
+    None
+}
+
+fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Option<Table> {
+    let document = Document::open(root, options, findings)?;
+    extension_keys::check(&document, findings);
+    let title = api_settings::title(&document, findings);
+    let stage = base_path::stage(&document, findings);
+    api_settings::check_stage_variables(&document, findings);
+    api_settings::check_unsupported(&document, findings);
+    let binary_media_types = api_settings::binary_media_types(&document, findings);
+    let gateway_responses = gateway_responses::read(&document, findings);
+    let shared = operation::Shared::read(&document, findings);
+    let resources = resource_path::read(&document, findings);
+    let mut methods = Vec::new();
+    for resource in &resources {
+        methods.extend(operation::read_methods(
+            &document, &shared, resource, findings,
+        ));
+    }
+    let routes = methods.iter().enumerate().map(|(index, method)| Route {
+        resource_path: &method.resource_path,
+        http_method: &method.http_method,
+        method: index,
+    });
+    let resources = ResourceTree::new(routes);
+    let title = title?;
+    Some(Table {
+        api_id: api_id(&title),
+        title,
+        stage: stage?,
+        stage_variables: options.stage_variables.clone(),
+        binary_media_types,
+        gateway_responses,
+        methods,
+        resources,
+    })
+}

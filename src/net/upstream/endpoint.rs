@@ -1,5 +1,368 @@
 //! Where the store is.
 
-/// A store's address.
-#[derive(Clone, Debug)]
-pub struct Endpoint;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::ToSocketAddrs;
+
+const PORT_DEFAULT: u16 = 80;
+
+/// RFC 1035 §2.3.4.
+const HOST_BYTES_MAX: usize = 253;
+
+/// A store's address, checked: `http`, a host and a port, nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    host: String,
+    port: u16,
+    authority: String,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What is wrong with an endpoint, for a person.
+#[derive(Debug)]
+pub struct EndpointError {
+    /// As it was given; `None` if it may hold a password.
+    found: Option<String>,
+    /// What is wrong.
+    pub fault: EndpointFault,
+}
+
+/// See [`EndpointError`].
+#[derive(Debug)]
+pub enum EndpointFault {
+    /// `https://`.
+    Https,
+    /// Neither `http://` nor `https://`.
+    Scheme,
+    /// `user@` before the host.
+    UserInfo,
+    /// More than `/` behind the host: a path, a query or a fragment.
+    Path,
+    /// No host, or one with other characters than a name or address has.
+    Host,
+    /// Not a decimal number from 1 to 65535.
+    Port,
+    /// The name has no address.
+    Unresolved(io::Error),
+}
+
+impl Endpoint {
+    /// Reads `http://host[:port][/]`, the host a name, an IPv4 address or an IPv6 address in brackets.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        let refuse = |fault| EndpointError {
+            found: Some(text.to_owned()),
+            fault,
+        };
+        let authority = strip_scheme(text).map_err(refuse)?;
+        if authority.contains('@') {
+            return Err(EndpointError {
+                found: None,
+                fault: EndpointFault::UserInfo,
+            });
+        }
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if authority.contains(['/', '?', '#', '\\']) {
+            return Err(refuse(EndpointFault::Path));
+        }
+        let (host, port) = split_port(authority).map_err(refuse)?;
+        let address = host_address(host).map_err(refuse)?;
+        let authority = match port {
+            PORT_DEFAULT => host.to_owned(),
+            other => format!("{host}:{other}"),
+        };
+        let addresses = address
+            .map(|ip| SocketAddr::new(ip, port))
+            .into_iter()
+            .collect();
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            authority,
+            addresses,
+        })
+    }
+
+    /// Looks the host's addresses up, blocking this thread; before the cores start. An address needs no look-up.
+    ///
+    /// # Errors
+    /// The name has no address.
+    pub fn resolve(&mut self) -> Result<(), EndpointError> {
+        if !self.addresses.is_empty() {
+            return Ok(());
+        }
+        let refuse = |cause| EndpointError {
+            found: Some(self.host.clone()),
+            fault: EndpointFault::Unresolved(cause),
+        };
+        let found = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .map_err(refuse)?;
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() {
+            return Err(refuse(io::ErrorKind::NotFound.into()));
+        }
+        self.addresses = addresses;
+        Ok(())
+    }
+
+    /// For the Host field: the host, and the port unless it is 80.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The host as it was given, an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 80 if none was given.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where to connect, in the resolver's order; empty for a name before [`Endpoint::resolve`].
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+fn strip_scheme(text: &str) -> Result<&str, EndpointFault> {
+    let (scheme, rest) = text.split_once("://").ok_or(EndpointFault::Scheme)?;
+    if scheme.eq_ignore_ascii_case("http") {
+        Ok(rest)
+    } else if scheme.eq_ignore_ascii_case("https") {
+        Err(EndpointFault::Https)
+    } else {
+        Err(EndpointFault::Scheme)
+    }
+}
+
+/// The host with its brackets, and the port.
+fn split_port(authority: &str) -> Result<(&str, u16), EndpointFault> {
+    let host_end = match authority.find(']') {
+        Some(bracket) => bracket.saturating_add(1),
+        None => authority.rfind(':').unwrap_or(authority.len()),
+    };
+    let (host, rest) = authority
+        .split_at_checked(host_end)
+        .ok_or(EndpointFault::Host)?;
+    match rest.strip_prefix(':') {
+        Some(digits) => Ok((host, port(digits)?)),
+        None if rest.is_empty() => Ok((host, PORT_DEFAULT)),
+        None => Err(EndpointFault::Host),
+    }
+}
+
+fn port(digits: &str) -> Result<u16, EndpointFault> {
+    let number = digits.bytes().try_fold(0u16, |number, byte| {
+        let digit = char::from(byte).to_digit(10)?;
+        number
+            .checked_mul(10)?
+            .checked_add(u16::try_from(digit).ok()?)
+    });
+    number.filter(|&port| port != 0).ok_or(EndpointFault::Port)
+}
+
+/// The address, if the host is one and no name.
+fn host_address(host: &str) -> Result<Option<IpAddr>, EndpointFault> {
+    if let Some(inside) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        let address: Ipv6Addr = inside.parse().map_err(|_| EndpointFault::Host)?;
+        return Ok(Some(IpAddr::V6(address)));
+    }
+    // The underscore is no part of a host name, but container networks give such names.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.bytes().all(is_name) {
+        return Err(EndpointFault::Host);
+    }
+    Ok(host.parse().ok().map(IpAddr::V4))
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self
+            .found
+            .as_deref()
+            .unwrap_or("(not shown, it may hold a password)");
+        match &self.fault {
+            EndpointFault::Https => {
+                write!(
+                    f,
+                    "endpoint {found}: https is not in this version, wanted http://host[:port]"
+                )
+            }
+            EndpointFault::Scheme => write!(f, "endpoint {found}: wanted http://host[:port]"),
+            EndpointFault::UserInfo => {
+                write!(
+                    f,
+                    "endpoint {found}: found a user before the host, wanted http://host[:port]"
+                )
+            }
+            EndpointFault::Path => write!(
+                f,
+                "endpoint {found}: found a path, query or fragment, wanted http://host[:port]"
+            ),
+            EndpointFault::Host => {
+                write!(
+                    f,
+                    "endpoint {found}: wanted a host name, an IPv4 address or [IPv6 address]"
+                )
+            }
+            EndpointFault::Port => write!(f, "endpoint {found}: wanted a port from 1 to 65535"),
+            EndpointFault::Unresolved(cause) => {
+                write!(f, "endpoint host {found}: no address found: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EndpointError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.fault {
+            EndpointFault::Unresolved(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> (String, u16, String) {
+        let endpoint = Endpoint::parse(text).unwrap();
+        (
+            endpoint.host().to_owned(),
+            endpoint.port(),
+            endpoint.authority().to_owned(),
+        )
+    }
+
+    #[test]
+    fn host_and_port_are_read() {
+        for (text, host, port, authority) in [
+            ("http://store", "store", 80, "store"),
+            ("http://store/", "store", 80, "store"),
+            ("HTTP://store:80", "store", 80, "store"),
+            ("http://127.0.0.1:8333", "127.0.0.1", 8333, "127.0.0.1:8333"),
+            ("http://[::1]:9000/", "[::1]", 9000, "[::1]:9000"),
+            ("http://[::1]", "[::1]", 80, "[::1]"),
+            (
+                "http://s3_store.local:65535",
+                "s3_store.local",
+                65535,
+                "s3_store.local:65535",
+            ),
+        ] {
+            assert_eq!(
+                parts(text),
+                (host.to_owned(), port, authority.to_owned()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn address_needs_no_resolver() {
+        let endpoint = Endpoint::parse("http://[::1]:9000").unwrap();
+        assert_eq!(endpoint.addresses(), ["[::1]:9000".parse().unwrap()]);
+        let endpoint = Endpoint::parse("http://10.0.0.7").unwrap();
+        assert_eq!(endpoint.addresses(), ["10.0.0.7:80".parse().unwrap()]);
+    }
+
+    #[test]
+    fn name_is_resolved_when_asked() {
+        let mut endpoint = Endpoint::parse("http://localhost:8333").unwrap();
+        assert!(endpoint.addresses().is_empty());
+        endpoint.resolve().unwrap();
+        assert!(
+            endpoint
+                .addresses()
+                .iter()
+                .all(|address| address.ip().is_loopback())
+        );
+        assert!(
+            endpoint
+                .addresses()
+                .iter()
+                .all(|address| address.port() == 8333)
+        );
+        assert!(!endpoint.addresses().is_empty());
+    }
+
+    #[test]
+    fn name_without_address_is_told() {
+        // A label of 64 bytes cannot even be asked for (RFC 1035 §2.3.4).
+        let name = "a".repeat(64);
+        let mut endpoint = Endpoint::parse(&format!("http://{name}")).unwrap();
+        let error = endpoint.resolve().unwrap_err();
+        assert!(matches!(error.fault, EndpointFault::Unresolved(_)));
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("endpoint host {name}: no address")),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn anything_but_host_and_port_is_refused() {
+        for (text, want) in [
+            ("https://store", "Https"),
+            ("HTTPS://store:443/", "Https"),
+            ("store:8333", "Scheme"),
+            ("", "Scheme"),
+            ("ftp://store", "Scheme"),
+            ("http://key:secret@store", "UserInfo"),
+            ("http://store/bucket", "Path"),
+            ("http://store//", "Path"),
+            ("http://store?x=1", "Path"),
+            ("http://store/#top", "Path"),
+            ("http://", "Host"),
+            ("http:///", "Host"),
+            ("http://:80", "Host"),
+            ("http://st ore", "Host"),
+            ("http://störe", "Host"),
+            ("http://::1:80", "Host"),
+            ("http://[::1", "Host"),
+            ("http://[store]", "Host"),
+            ("http://[::1]x", "Host"),
+            ("http://store:", "Port"),
+            ("http://store:0", "Port"),
+            ("http://store:65536", "Port"),
+            ("http://store:+80", "Port"),
+            ("http://store:80:80", "Host"),
+        ] {
+            let error = Endpoint::parse(text).unwrap_err();
+            assert_eq!(format!("{:?}", error.fault), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn refusal_says_what_was_found_but_no_password() {
+        let error = Endpoint::parse("https://store").unwrap_err().to_string();
+        assert!(
+            error.contains("https://store") && error.contains("not in this version"),
+            "{error}"
+        );
+        let error = Endpoint::parse("http://key:secret@store").unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+}

@@ -1,1 +1,315 @@
-//! Empty until its author fills it.
+//! The fields of one message in one buffer: after warm-up, reading a head allocates nothing.
+
+use std::fmt;
+
+/// Field names and values in arrival order. Names compare case-insensitively (RFC 9110 §5.1).
+#[derive(Clone, Default)]
+pub struct Fields {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+/// One field in the buffer: the name, directly followed by the value.
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    value_start: usize,
+    end: usize,
+}
+
+impl Fields {
+    /// No fields; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    /// Forgets all fields and keeps the storage.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// The number of field lines.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// Adds a field line; name and value are taken as they are.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        let value_start = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.spans.push(Span {
+            start,
+            value_start,
+            end: self.bytes.len(),
+        });
+    }
+
+    /// Name as written and value of each field line, in arrival order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans
+            .iter()
+            .map(|span| (span.name(&self.bytes), span.value(&self.bytes)))
+    }
+
+    /// The value of the first field line of that name.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut spans = self.spans.iter();
+        let found = spans.find(|span| span.is_named(&self.bytes, name))?;
+        Some(found.value(&self.bytes))
+    }
+
+    /// The value of the last field line of that name.
+    #[must_use]
+    pub fn last(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut spans = self.spans.iter().rev();
+        let found = spans.find(|span| span.is_named(&self.bytes, name))?;
+        Some(found.value(&self.bytes))
+    }
+
+    /// The values of all field lines of that name, in arrival order.
+    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.spans
+            .iter()
+            .filter(move |span| span.is_named(&self.bytes, name))
+            .map(|span| span.value(&self.bytes))
+    }
+
+    /// The members of all comma-separated lists of that name, trimmed, empty ones left out (RFC 9110 §5.6.1).
+    /// Not for fields whose values hold quoted commas.
+    pub fn list_members<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.all(name)
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .map(trim_blanks)
+            .filter(|member| !member.is_empty())
+    }
+
+    /// Removes all field lines of that name. Their bytes are freed by [`Self::clear`] only.
+    pub fn remove(&mut self, name: &[u8]) {
+        let bytes = &self.bytes;
+        self.spans.retain(|span| !span.is_named(bytes, name));
+    }
+
+    /// Replaces all field lines of that name by one at the end.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.push(name, value);
+    }
+
+    /// The bytes of all names and values, as API Gateway's header quota counts them (spec 11).
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.spans.iter().map(|span| span.end - span.start).sum()
+    }
+}
+
+/// Prints the names only: values may hold signatures and keys.
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.iter().map(|(name, _)| String::from_utf8_lossy(name));
+        f.debug_list().entries(names).finish()
+    }
+}
+
+impl Span {
+    fn name(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..self.value_start).unwrap_or_default()
+    }
+
+    fn value(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.value_start..self.end).unwrap_or_default()
+    }
+
+    fn is_named(self, bytes: &[u8], name: &[u8]) -> bool {
+        self.name(bytes).eq_ignore_ascii_case(name)
+    }
+}
+
+/// Whether `bytes` is a `token`: one or more `tchar` (RFC 9110 §5.6.2).
+#[must_use]
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+/// Whether `byte` is a `tchar` (RFC 9110 §5.6.2).
+#[must_use]
+pub const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether `byte` may stand in a field value: visible, blank or obs-text (RFC 9110 §5.5).
+#[must_use]
+pub const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// `value` without the spaces and tabs around it (`OWS`, RFC 9110 §5.6.3).
+#[must_use]
+pub fn trim_blanks(value: &[u8]) -> &[u8] {
+    let mut rest = value;
+    while let [b' ' | b'\t', tail @ ..] | [tail @ .., b' ' | b'\t'] = rest {
+        rest = tail;
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Fields {
+        let mut fields = Fields::new();
+        fields.push(b"Accept", b"text/html");
+        fields.push(b"X-Tag", b"");
+        fields.push(b"ACCEPT", b"image/png");
+        fields
+    }
+
+    #[test]
+    fn names_compare_without_case_and_keep_their_spelling() {
+        let fields = sample();
+        assert_eq!(fields.get(b"accept"), Some(&b"text/html"[..]));
+        assert_eq!(fields.last(b"Accept"), Some(&b"image/png"[..]));
+        assert_eq!(
+            fields.all(b"aCCept").collect::<Vec<_>>(),
+            [&b"text/html"[..], b"image/png"]
+        );
+        let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [&b"Accept"[..], b"X-Tag", b"ACCEPT"]);
+    }
+
+    #[test]
+    fn an_empty_value_is_not_an_absent_field() {
+        let fields = sample();
+        assert_eq!(fields.get(b"x-tag"), Some(&b""[..]));
+        assert_eq!(fields.get(b"x-ta"), None);
+        assert_eq!(fields.last(b"x-tags"), None);
+    }
+
+    #[test]
+    fn set_replaces_every_line_of_the_name() {
+        let mut fields = sample();
+        fields.set(b"accept", b"*/*");
+        let all: Vec<_> = fields.iter().collect();
+        assert_eq!(all, [(&b"X-Tag"[..], &b""[..]), (b"accept", b"*/*")]);
+    }
+
+    #[test]
+    fn the_size_is_of_names_and_values_still_there() {
+        let mut fields = sample();
+        assert_eq!(fields.size_bytes(), 6 + 9 + 5 + 6 + 9);
+        fields.remove(b"Accept");
+        assert_eq!((fields.size_bytes(), fields.len()), (5, 1));
+        fields.clear();
+        assert!(fields.is_empty());
+        assert_eq!(fields.size_bytes(), 0);
+    }
+
+    #[test]
+    fn clearing_keeps_the_storage() {
+        let mut fields = sample();
+        let storage = |fields: &Fields| (fields.bytes.as_ptr(), fields.spans.as_ptr());
+        let before = storage(&fields);
+        fields.clear();
+        fields.push(b"Accept", b"text/html");
+        assert_eq!(storage(&fields), before);
+    }
+
+    #[test]
+    fn list_members_come_from_all_lines_without_empty_ones() {
+        let mut fields = Fields::new();
+        fields.push(b"Connection", b" close ,, \tx-a");
+        fields.push(b"connection", b"Keep-Alive");
+        let members: Vec<_> = fields.list_members(b"CONNECTION").collect();
+        assert_eq!(members, [&b"close"[..], b"x-a", b"Keep-Alive"]);
+    }
+
+    #[test]
+    fn debug_output_holds_no_value() {
+        let shown = format!("{:?}", sample());
+        assert_eq!(shown, r#"["Accept", "X-Tag", "ACCEPT"]"#);
+    }
+
+    #[test]
+    fn tokens_and_value_bytes_are_those_of_the_rfc() {
+        assert!(is_token(b"!#$%&'*+-.^_`|~09azAZ"));
+        for wrong in [
+            &b""[..],
+            b"a b",
+            b"a:",
+            b"a/b",
+            b"a,",
+            b"\"a\"",
+            b"a\x7f",
+            b"\xe4",
+            b"a\0",
+        ] {
+            assert!(!is_token(wrong), "{wrong:?}");
+        }
+        let refused: Vec<u8> = (0..=255).filter(|&byte| !is_value_byte(byte)).collect();
+        let controls: Vec<u8> = (0..32).filter(|&byte| byte != b'\t').chain([127]).collect();
+        assert_eq!(refused, controls);
+    }
+
+    #[test]
+    fn only_blanks_are_trimmed() {
+        assert_eq!(trim_blanks(b" \t a b\t "), b"a b");
+        assert_eq!(trim_blanks(b" \t "), b"");
+        assert_eq!(trim_blanks(b"\x0ba\n"), b"\x0ba\n");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_set_last_is_what_is_there(
+            steps in prop::collection::vec(("[abAB]", "[ -~]{0,5}", any::<bool>()), 0..40)
+        ) {
+            let mut fields = Fields::new();
+            let mut model: Vec<(String, String)> = Vec::new();
+            for (name, value, replaces) in steps {
+                if replaces {
+                    fields.set(name.as_bytes(), value.as_bytes());
+                    model.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+                } else {
+                    fields.push(name.as_bytes(), value.as_bytes());
+                }
+                model.push((name, value));
+            }
+            let wanted: Vec<_> = model.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+            prop_assert_eq!(fields.iter().collect::<Vec<_>>(), wanted);
+            prop_assert_eq!(fields.size_bytes(), model.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>());
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 pub mod chunked;
 pub mod encode;
+mod field_block;
 pub mod fields;
 pub mod framing;
 pub mod head;
+pub mod host;
 pub mod persistence;
+mod start_line;

@@ -1,0 +1,42 @@
+# The commands of this project. `.ci/run` is the list of what must hold; it needs no `just`.
+export RUST_BACKTRACE := "1"
+
+default:
+    @just --list
+
+# The embedded store and the sample API.
+demo *args:
+    cargo run --release --locked -- demo {{ args }}
+
+build *flags:
+    cargo build --release --locked {{ flags }}
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --all-targets --all-features --locked -- -D warnings
+
+test *flags:
+    cargo test --locked {{ flags }}
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
+deny:
+    cargo deny check bans licenses sources
+
+# Against a real store, with curl and boto3.
+conformance:
+    tests/conformance/run
+
+# Wall-clock times of the hot parts, for people.
+bench:
+    cargo bench --locked --bench micro
+
+load *args:
+    loadtests/run {{ args }}
+
+ci:
+    .ci/run

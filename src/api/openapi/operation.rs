@@ -1,0 +1,117 @@
+//! The methods of a path.
+
+use crate::api::model::Method;
+use crate::api::openapi::document::{Document, is_object, object, present};
+use crate::api::openapi::finding::Findings;
+use crate::api::openapi::integration;
+use crate::api::openapi::method_response;
+use crate::api::openapi::node::{Place, shortened};
+use crate::api::openapi::parameters;
+use crate::api::openapi::request_mapping::MethodRequest;
+use crate::api::openapi::request_validator::RequestValidators;
+use crate::api::openapi::resource_path::Resource;
+use crate::api::openapi::security::SecuritySchemes;
+use crate::api::resource_tree::ANY;
+
+/// What the operations of a document share.
+#[derive(Debug)]
+pub struct Shared {
+    validators: RequestValidators,
+    schemes: SecuritySchemes,
+}
+
+impl Shared {
+    /// Reads the shared parts.
+    pub fn read(document: &Document<'_>, findings: &mut Findings) -> Self {
+        Self {
+            validators: RequestValidators::read(document, findings),
+            schemes: SecuritySchemes::read(document, findings),
+        }
+    }
+}
+
+/// Reads all methods of a path.
+pub fn read_methods(
+    document: &Document<'_>,
+    shared: &Shared,
+    resource: &Resource<'_>,
+    findings: &mut Findings,
+) -> Vec<Method> {
+    let mut methods = Vec::new();
+    if !is_object(&resource.item, findings) {
+        return methods;
+    }
+    for (name, operation) in resource.item.members() {
+        match http_method(name) {
+            Some(http_method) if is_object(&operation, findings) => {
+                methods.push(Method {
+                    http_method: http_method.to_owned(),
+                    ..read_method(document, shared, resource, &operation, findings)
+                });
+            }
+            None if !is_other_member(name) => findings.warn(
+                &operation,
+                format!(
+                    "found `{}`, wanted get, put, post, delete, patch, head, options or x-amazon-apigateway-any-method: ignored",
+                    shortened(name)
+                ),
+            ),
+            _ => {}
+        }
+    }
+    methods
+}
+
+fn http_method(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "get" => "GET",
+        "put" => "PUT",
+        "post" => "POST",
+        "delete" => "DELETE",
+        "patch" => "PATCH",
+        "head" => "HEAD",
+        "options" => "OPTIONS",
+        "x-amazon-apigateway-any-method" => ANY,
+        _ => return None,
+    })
+}
+
+fn is_other_member(name: &str) -> bool {
+    matches!(name, "parameters" | "summary" | "description" | "servers") || name.starts_with("x-")
+}
+
+/// Everything but the method's name.
+fn read_method(
+    document: &Document<'_>,
+    shared: &Shared,
+    resource: &Resource<'_>,
+    operation: &Place<'_>,
+    findings: &mut Findings,
+) -> Method {
+    let parameters = parameters::read(document, &resource.item, operation, findings);
+    let responses = method_response::read(document, operation, findings);
+    let access = shared.schemes.access_of(operation, document, findings);
+    let validator = shared.validators.of_operation(operation, findings);
+    let request = MethodRequest {
+        parameters: &parameters,
+        path_variables: resource.variables().collect(),
+    };
+    let place = object(operation, "x-amazon-apigateway-integration", findings);
+    if present(operation, "x-amazon-apigateway-integration").is_none() {
+        findings.refused_by_gateway(
+            operation,
+            "No integration defined for method: it answers 500",
+        );
+    }
+    let integration =
+        place.and_then(|place| integration::read(document, &place, &request, &responses, findings));
+    Method {
+        resource_path: resource.path.clone(),
+        http_method: String::new(),
+        authorization: access.authorization,
+        api_key_required: access.api_key_required,
+        parameters,
+        validator,
+        integration,
+    }
+}

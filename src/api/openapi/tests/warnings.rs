@@ -1,0 +1,209 @@
+use super::*;
+use crate::api::model::Authorization;
+
+/// What is in the integration: the member's name and value, and what is said.
+const NOT_RUN: &[(&str, &str, &str)] = &[
+    ("type", "\"mock\"", "`mock` integrations are not run"),
+    (
+        "uri",
+        "\"arn:aws:apigateway:r:s3:action/GetObject\"",
+        "the action `GetObject` is not run",
+    ),
+    (
+        "uri",
+        "\"arn:aws:apigateway:r:s3:path/{key}\"",
+        "nothing is mapped to `integration.request.path.key`",
+    ),
+    (
+        "uri",
+        "\"arn:aws:apigateway:r:s3:path/${stageVariables.x}\"",
+        "found no stage variable `x`",
+    ),
+    (
+        "passthroughBehavior",
+        "\"sometimes\"",
+        "found `sometimes`, wanted when_no_match",
+    ),
+    (
+        "requestTemplates",
+        "{\"application/json\": \"#foreach($x in $y)#end\"}",
+        "in the template, which this version cannot run",
+    ),
+    (
+        "requestTemplates",
+        "{\"application/json\": null}",
+        "found null, wanted a template",
+    ),
+    (
+        "requestParameters",
+        "{\"integration.request.header.x\": \"plain\"}",
+        "static text wants single quotes",
+    ),
+    (
+        "requestParameters",
+        "{\"integration.request.header.x\": \"method.request.header.nope\"}",
+        "declares no header `nope`",
+    ),
+    (
+        "requestParameters",
+        "{\"integration.request.path.x\": \"'1'\"}",
+        "the URI has no `{x}`",
+    ),
+    (
+        "requestParameters",
+        "{\"integration.request.header.authorization\": \"'1'\"}",
+        "cannot be mapped",
+    ),
+    ("responses", "{}", "found no integration responses"),
+    (
+        "responses",
+        "{\"default\": {\"statusCode\": 404}}",
+        "declares no response 404",
+    ),
+    (
+        "responses",
+        "{\"default\": {\"statusCode\": 200, \"responseParameters\": {\"method.response.header.X\": \"'1'\"}}}",
+        "declares no header `X`",
+    ),
+    (
+        "cacheKeyParameters",
+        "[\"method.request.querystring.q\"]",
+        "not cached",
+    ),
+    ("tlsConfig", "{}", "`tlsConfig` is for http integrations"),
+    (
+        "payloadFormatVersion",
+        "\"1.0\"",
+        "found `payloadFormatVersion`",
+    ),
+    (
+        "x-amazon-apigateway-nope",
+        "1",
+        "`x-amazon-apigateway-nope` is not known",
+    ),
+    ("x-amazon-apigateway-policy", "{}", "has no effect here"),
+];
+
+#[test]
+fn what_will_not_run_is_a_warning_and_the_document_imports() {
+    for (name, value, fragment) in NOT_RUN {
+        let warnings = imported(&good_with(name, value)).warnings;
+        let hits = warnings
+            .iter()
+            .filter(|warning| warning.message.contains(fragment))
+            .count();
+        assert_eq!(hits, 1, "{name}: {value}: {warnings:#?}");
+    }
+}
+
+#[test]
+fn what_api_gateway_refuses_is_an_error_when_strict() {
+    let strict = ImportOptions {
+        strictness: Strictness::Strict,
+        ..ImportOptions::default()
+    };
+    for (name, value) in [
+        ("responses", "{\"default\": {\"statusCode\": 404}}"),
+        (
+            "requestParameters",
+            "{\"integration.request.header.x\": \"plain\"}",
+        ),
+        (
+            "requestParameters",
+            "{\"integration.request.header.x\": \"method.request.header.nope\"}",
+        ),
+    ] {
+        let text = good_with(name, value);
+        imported(&text);
+        assert!(import("api", &text, &strict).is_err(), "{name}: {value}");
+    }
+    import_with(&good_with("type", "\"mock\""), &strict);
+}
+
+#[test]
+fn authorizers_are_refused_unless_they_are_to_be_ignored() {
+    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "security": [{"key": []}],
+"securityDefinitions": {
+ "lambda": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "custom"},
+ "key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
+ "oauth": {"type": "oauth2"}},
+"paths": {"/a": {"get": {"security": [{"lambda": []}]}, "put": {"security": [{"key": []}, {"oauth": []}]},
+ "post": {"security": [], "x-amazon-apigateway-auth": {"type": "aws_iam"}}, "head": {"x-amazon-apigateway-auth": {"type": "none"}}}}}"#;
+    let found = faults(text);
+    assert_eq!(
+        found
+            .iter()
+            .filter(|f| f.severity == Severity::Error)
+            .count(),
+        1
+    );
+    let ignoring = ImportOptions {
+        authorizers: Authorizers::Ignored,
+        ..ImportOptions::default()
+    };
+    let imported = import_with(text, &ignoring);
+    assert!(method(&imported.table, "PUT", "/a").api_key_required);
+    assert_eq!(
+        method(&imported.table, "POST", "/a").authorization,
+        Authorization::AwsIam
+    );
+    assert_eq!(
+        method(&imported.table, "HEAD", "/a").authorization,
+        Authorization::None
+    );
+    let messages: Vec<&str> = imported
+        .warnings
+        .iter()
+        .map(|w| w.message.as_str())
+        .collect();
+    for fragment in [
+        "the authorizer is left out",
+        "the API key is left out",
+        "AWS_IAM is left out",
+        "scheme `oauth` is not enforced",
+        "No integration defined",
+        "`security` of the root counts for nothing",
+    ] {
+        assert!(
+            messages.iter().any(|message| message.contains(fragment)),
+            "{fragment}: {messages:?}"
+        );
+    }
+}
+
+#[test]
+fn models_need_not_resolve_and_may_be_circular() {
+    let text = r##"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "paths": {"/a": {"get": {"responses": {
+ "200": {"schema": {"$ref": "#/definitions/Empty"}}, "400": {"schema": {"$ref": "#/definitions/Nope"}},
+ "500": {"schema": {"$ref": "https://apigateway.amazonaws.com/restapis/abc/models/Empty"}}}}}},
+"definitions": {"Empty": {"properties": {"self": {"$ref": "#/definitions/Empty"}}}}}"##;
+    let warnings = imported(text).warnings;
+    let models: Vec<&Finding> = warnings
+        .iter()
+        .filter(|w| w.message.contains("model reference"))
+        .collect();
+    assert_eq!(models.len(), 1);
+    assert_eq!(
+        models[0].pointer,
+        "/paths/~1a/get/responses/400/schema/$ref"
+    );
+}
+
+#[test]
+fn more_than_300_resources_are_a_warning() {
+    let with = |count: usize| {
+        let paths: Vec<String> = (0..count)
+            .map(|index| format!("\"/a{index}\": {{}}"))
+            .collect();
+        format!(
+            "{{\"swagger\": \"2.0\", \"info\": {{\"title\": \"t\"}}, \"basePath\": \"/v\", \"paths\": {{{}}}}}",
+            paths.join(",")
+        )
+    };
+    assert_eq!(imported(&with(299)).warnings, []);
+    assert!(
+        imported(&with(300)).warnings[0]
+            .message
+            .contains("found 301 resources")
+    );
+}

@@ -1,0 +1,331 @@
+//! The command line. Every option is also the environment variable `SLUICEGATE_<OPTION>`; what neither names, the
+//! configuration file or a default decides (`app/settings`).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::settings::choices::AddressingStyle;
+use crate::app::settings::choices::BasePathChoice;
+use crate::app::settings::choices::BodySigning;
+use crate::app::settings::choices::IoDriver;
+use crate::app::settings::choices::LogFormat;
+use crate::app::settings::choices::LogLevel;
+use crate::app::settings::values::HeaderBytes;
+use crate::app::settings::values::ListenAddress;
+use crate::app::settings::values::Milliseconds;
+use crate::app::settings::values::NotInThisVersion;
+use crate::app::settings::values::PayloadBytes;
+use crate::app::settings::values::Seconds;
+use crate::app::settings::values::StageName;
+use crate::app::settings::values::StageVariable;
+use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::WorkerCount;
+
+/// An API Gateway S3 proxy in front of any S3-compatible store.
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Without a command: `sluicegate demo`. Exit status: 0 as asked, 1 failed while running, \
+    2 wrong usage, 3 bad document or configuration, 4 could not bind, 5 drain timed out."
+)]
+pub struct Cli {
+    /// What to do; nothing is `demo`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of `demo`, for when no command is given.
+    #[command(flatten)]
+    pub demo: DemoArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start an embedded S3 store and the sample API in front of it
+    Demo(DemoArgs),
+    /// Serve an OpenAPI document in front of an S3 endpoint
+    Serve(ServeArgs),
+    /// Say what is wrong in documents, every fault with file:line:column
+    Check(CheckArgs),
+    /// Print the compiled table of a document
+    Routes(RoutesArgs),
+    /// Of a later version.
+    #[command(hide = true, disable_help_flag = true)]
+    Sidecar(LaterArgs),
+    /// Of a later version.
+    #[command(hide = true, disable_help_flag = true)]
+    Explain(LaterArgs),
+    /// Of a later version.
+    #[command(hide = true, disable_help_flag = true)]
+    Bench(LaterArgs),
+}
+
+/// Whatever follows a command of a later version.
+#[derive(Debug, Args)]
+pub struct LaterArgs {
+    /// Not looked at.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
+}
+
+/// `sluicegate serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The document: OpenAPI 3.0 or Swagger 2.0, JSON or YAML
+    #[arg(long, env = "SLUICEGATE_API", value_name = "FILE")]
+    pub api: Vec<PathBuf>,
+    /// How the document is read.
+    #[command(flatten)]
+    pub import: ImportArgs,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How the gateway runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `sluicegate demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder of the embedded store [default: $XDG_DATA_HOME/sluicegate or ~/.local/share/sluicegate]
+    #[arg(long, env = "SLUICEGATE_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of the embedded store [default: 127.0.0.1:8333, or a free port]
+    #[arg(long, env = "SLUICEGATE_STORE_LISTEN", value_name = "ADDR")]
+    pub store_listen: Option<ListenAddress>,
+    /// How the gateway runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `sluicegate check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Documents
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How they are read.
+    #[command(flatten)]
+    pub import: ImportArgs,
+}
+
+/// `sluicegate routes`
+#[derive(Debug, Args)]
+pub struct RoutesArgs {
+    /// The document
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long, env = "SLUICEGATE_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub json: Option<bool>,
+    /// How it is read.
+    #[command(flatten)]
+    pub import: ImportArgs,
+}
+
+/// How a document is read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Document")]
+pub struct ImportArgs {
+    /// Stage name [default: first segment of the document's base path]
+    #[arg(long, env = "SLUICEGATE_STAGE", value_name = "NAME")]
+    pub stage: Option<StageName>,
+    /// Stage variable; may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_STAGE_VARIABLE",
+        value_name = "NAME=VALUE",
+        value_delimiter = ','
+    )]
+    pub stage_variable: Vec<StageVariable>,
+    /// What the document's base path does to its routes [default: ignore]
+    #[arg(long, env = "SLUICEGATE_BASE_PATH", value_name = "MODE")]
+    pub base_path: Option<BasePathChoice>,
+    /// Refuse what API Gateway refuses
+    #[arg(long, env = "SLUICEGATE_STRICT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub strict: Option<bool>,
+    /// Take warnings for errors
+    #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub fail_on_warnings: Option<bool>,
+    /// Serve methods that ask for AWS_IAM, an API key or an authorizer to anybody
+    #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ignore_authorizers: Option<bool>,
+}
+
+/// Where the store is. The keys come from `AWS_ACCESS_KEY_ID` and its family.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// The S3 endpoint, http://host:port [default: AWS_ENDPOINT_URL_S3]
+    #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL")]
+    pub s3_endpoint: Option<StoreUrl>,
+    /// Signing region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
+    #[arg(long, env = "SLUICEGATE_S3_REGION", value_name = "REGION")]
+    pub s3_region: Option<String>,
+    /// Where the bucket stands in a request [default: path]
+    #[arg(long, env = "SLUICEGATE_S3_ADDRESSING", value_name = "STYLE")]
+    pub s3_addressing: Option<AddressingStyle>,
+    /// Bucket for s3:path/{key} URIs that name none
+    #[arg(long, env = "SLUICEGATE_S3_BUCKET", value_name = "NAME")]
+    pub s3_bucket: Option<String>,
+}
+
+/// How the gateway runs.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub struct RunArgs {
+    /// Configuration file, TOML
+    #[arg(long, env = "SLUICEGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on, host:port; may be repeated [default: 127.0.0.1:8080]
+    #[arg(
+        long,
+        env = "SLUICEGATE_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<ListenAddress>,
+    /// Threads, each with its own ring and listeners [default: number of cores]
+    #[arg(long, env = "SLUICEGATE_WORKERS", value_name = "N")]
+    pub workers: Option<WorkerCount>,
+    /// Runtime driver [default: auto]
+    #[arg(long, env = "SLUICEGATE_IO_DRIVER", value_name = "DRIVER")]
+    pub io_driver: Option<IoDriver>,
+    /// How bodies are signed towards the store [default: auto]
+    #[arg(long, env = "SLUICEGATE_PAYLOAD_SIGNING", value_name = "MODE")]
+    pub payload_signing: Option<BodySigning>,
+    /// Largest request body in bytes, 0 for no limit [default: 10485760]
+    #[arg(long, env = "SLUICEGATE_MAX_PAYLOAD", value_name = "BYTES")]
+    pub max_payload: Option<PayloadBytes>,
+    /// Largest sum of header names and values in bytes [default: 10240]
+    #[arg(long, env = "SLUICEGATE_MAX_HEADER", value_name = "BYTES")]
+    pub max_header: Option<HeaderBytes>,
+    /// Wait for a connection to the store [default: 5000]
+    #[arg(long, env = "SLUICEGATE_CONNECT_TIMEOUT", value_name = "MILLISECONDS")]
+    pub connect_timeout: Option<Milliseconds>,
+    /// Wait for the first byte of the store's answer [default: 29000]
+    #[arg(
+        long,
+        env = "SLUICEGATE_INTEGRATION_TIMEOUT",
+        value_name = "MILLISECONDS"
+    )]
+    pub integration_timeout: Option<Milliseconds>,
+    /// Wait for a request head that has begun [default: 30000]
+    #[arg(long, env = "SLUICEGATE_HEADER_TIMEOUT", value_name = "MILLISECONDS")]
+    pub header_timeout: Option<Milliseconds>,
+    /// Silence within a body or between requests [default: 60000]
+    #[arg(long, env = "SLUICEGATE_IDLE_TIMEOUT", value_name = "MILLISECONDS")]
+    pub idle_timeout: Option<Milliseconds>,
+    /// Time for running exchanges after SIGTERM or SIGINT [default: 30]
+    #[arg(long, env = "SLUICEGATE_DRAIN_TIMEOUT", value_name = "SECONDS")]
+    pub drain_timeout: Option<Seconds>,
+    /// Least severity that is logged [default: info]
+    #[arg(long, env = "SLUICEGATE_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// Log lines as text or JSON [default: text on a terminal, else json]
+    #[arg(long, env = "SLUICEGATE_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    #[arg(long, env = "SLUICEGATE_ADMIN", value_name = "ADDR", hide = true)]
+    admin: Option<NotInThisVersion>,
+    #[arg(
+        long,
+        env = "SLUICEGATE_ACCESS_LOG",
+        value_name = "FORMAT",
+        hide = true
+    )]
+    access_log: Option<NotInThisVersion>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["sluicegate"], args].concat())
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_its_variable() {
+        let cli = Cli::command();
+        let commands = cli.get_subcommands().chain([&cli]);
+        for option in commands.flat_map(clap::Command::get_arguments) {
+            let Some(long) = option.get_long() else {
+                continue;
+            };
+            let variable = format!("SLUICEGATE_{}", long.to_uppercase().replace('-', "_"));
+            if !["help", "version"].contains(&long) {
+                assert_eq!(option.get_env().unwrap(), &OsString::from(variable));
+            }
+        }
+    }
+
+    #[test]
+    fn no_command_takes_the_options_of_demo() {
+        let cli = parse(&["--data-dir", "d", "--workers", "2"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.demo.run.workers.unwrap().number(), 2);
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_option() {
+        let error = parse(&["serve", "--workers", "0"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains("--workers"), "{text}");
+        assert!(text.contains("from 1 to 1024"), "{text}");
+        assert!(parse(&["serve", "--workers", "1024"]).is_ok());
+    }
+
+    #[test]
+    fn a_misspelt_option_is_refused_with_a_suggestion() {
+        let error = parse(&["serve", "--s3-endpont", "http://a"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnknownArgument);
+        assert!(error.to_string().contains("--s3-endpoint"));
+    }
+
+    #[test]
+    fn options_of_later_versions_say_so() {
+        for option in ["--admin=127.0.0.1:9901", "--access-log=clf"] {
+            let error = parse(&["serve", option]).unwrap_err();
+            assert!(
+                error.to_string().contains("not part of this version"),
+                "{error}"
+            );
+        }
+        let error = parse(&["serve", "--s3-endpoint", "https://s3.example"]).unwrap_err();
+        assert!(error.to_string().contains("https is not in"), "{error}");
+        let error = parse(&["serve", "--listen", "unix:/run/s"]).unwrap_err();
+        assert!(
+            error.to_string().contains("unix sockets are not"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn commands_of_later_versions_take_any_arguments() {
+        for command in ["sidecar", "explain", "bench"] {
+            assert!(parse(&[command, "--allow-unauthenticated", "x", "--help"]).is_ok());
+        }
+    }
+
+    #[test]
+    fn switches_take_a_value_after_an_equals_sign() {
+        let strict = |args: &[&str]| match parse(args).unwrap().command {
+            Some(Command::Check(check)) => check.import.strict,
+            _ => None,
+        };
+        assert_eq!(strict(&["check", "--strict", "a.yaml"]), Some(true));
+        assert_eq!(strict(&["check", "--strict=false", "a.yaml"]), Some(false));
+        assert_eq!(strict(&["check", "a.yaml"]), None);
+    }
+}

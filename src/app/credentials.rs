@@ -1,0 +1,182 @@
+//! The keys that sign towards the store: `AWS_ACCESS_KEY_ID` and its family, else the `[s3]` section.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use crate::app::settings::environment::Environment;
+use crate::app::settings::error::SettingsError;
+use crate::app::settings::file::ConfigFile;
+use crate::app::settings::file::FileSecret;
+use crate::wire::sigv4::credentials::Credentials;
+use crate::wire::sigv4::credentials::Secret;
+
+/// The bytes that a secret's file may have.
+const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+const ACCESS_KEY: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const TOKEN: &str = "AWS_SESSION_TOKEN";
+
+/// The environment's pair if either half of one is set, else the file's.
+pub fn find(environment: &Environment, file: &ConfigFile) -> Result<Credentials, SettingsError> {
+    match (environment.value(ACCESS_KEY), environment.value(SECRET_KEY)) {
+        (Some(id), Some(secret)) => Ok(Credentials {
+            access_key_id: id.to_owned(),
+            secret_access_key: Secret::new(secret),
+            session_token: environment.value(TOKEN).map(Secret::new),
+        }),
+        (Some(_), None) => Err(SettingsError::NoCredentials { absent: SECRET_KEY }),
+        (None, Some(_)) => Err(SettingsError::NoCredentials { absent: ACCESS_KEY }),
+        (None, None) => of_file(file),
+    }
+}
+
+fn of_file(file: &ConfigFile) -> Result<Credentials, SettingsError> {
+    let section = &file.sections.s3;
+    let id = section.access_key_id.as_ref();
+    let secret = secret(
+        file,
+        "s3.secret_access_key",
+        section.secret_access_key.as_ref(),
+        section.secret_access_key_file.as_ref(),
+    )?;
+    let token = secret_token(file)?;
+    Ok(Credentials {
+        access_key_id: id
+            .ok_or(SettingsError::NoCredentials { absent: ACCESS_KEY })?
+            .clone(),
+        secret_access_key: secret.ok_or(SettingsError::NoCredentials { absent: SECRET_KEY })?,
+        session_token: token,
+    })
+}
+
+fn secret_token(file: &ConfigFile) -> Result<Option<Secret>, SettingsError> {
+    let section = &file.sections.s3;
+    secret(
+        file,
+        "s3.session_token",
+        section.session_token.as_ref(),
+        section.session_token_file.as_ref(),
+    )
+}
+
+/// A secret that stands in the file as `key` or in the file that `key_file` names; both is a fault.
+fn secret(
+    file: &ConfigFile,
+    key: &str,
+    written: Option<&FileSecret>,
+    named: Option<&Spanned<PathBuf>>,
+) -> Result<Option<Secret>, SettingsError> {
+    match (written, named) {
+        (Some(_), Some(path)) => {
+            let message = format!("{key} is given as well; only one of the two is wanted");
+            Err(file.fault(path.span(), &format!("{key}_file"), message))
+        }
+        (Some(text), None) => Ok(Some(Secret::new(text.0.as_str()))),
+        (None, Some(path)) => {
+            let found = read_secret(&file.beside(path.get_ref()));
+            let text = found
+                .map_err(|message| file.fault(path.span(), &format!("{key}_file"), message))?;
+            Ok(Some(Secret::new(text)))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The text of a secret's file without the line end behind it.
+fn read_secret(path: &Path) -> Result<String, String> {
+    let told = |cause: std::io::Error| format!("cannot read {}: {cause}", path.display());
+    if std::fs::metadata(path).map_err(told)?.len() > SECRET_FILE_BYTES_MAX {
+        return Err(told(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = std::fs::read_to_string(path).map_err(told)?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(format!("{} is empty", path.display()));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> ConfigFile {
+        ConfigFile::parse(Path::new("s.toml"), text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_environment_is_taken_before_the_file() {
+        let file = file("[s3]\naccess_key_id = 'FILE'\nsecret_access_key = 'fs'\n");
+        let found = find(
+            &Environment::of(&[(ACCESS_KEY, "ENV"), (SECRET_KEY, "es"), (TOKEN, "et")]),
+            &file,
+        )
+        .unwrap();
+        assert_eq!(found.access_key_id, "ENV");
+        assert_eq!(found.secret_access_key.expose(), "es");
+        assert_eq!(found.session_token.unwrap().expose(), "et");
+        let found = find(&Environment::of(&[]), &file).unwrap();
+        assert_eq!(
+            (
+                found.access_key_id.as_str(),
+                found.secret_access_key.expose()
+            ),
+            ("FILE", "fs")
+        );
+    }
+
+    #[test]
+    fn half_a_pair_names_the_half_that_is_absent() {
+        let file = file("[s3]\naccess_key_id = 'FILE'\nsecret_access_key = 'fs'\n");
+        for (given, absent) in [(ACCESS_KEY, SECRET_KEY), (SECRET_KEY, ACCESS_KEY)] {
+            let fault = find(&Environment::of(&[(given, "x")]), &file).unwrap_err();
+            assert_eq!(fault, SettingsError::NoCredentials { absent });
+        }
+    }
+
+    #[test]
+    fn no_keys_at_all_names_the_variables() {
+        let fault = find(&Environment::of(&[]), &file(""))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            fault.contains(ACCESS_KEY) && fault.contains(SECRET_KEY),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "of its own\n").unwrap();
+        let text = "[s3]\naccess_key_id = 'A'\nsecret_access_key_file = 'secret'\n";
+        let config = ConfigFile::parse(&folder.path().join("s.toml"), text.to_owned()).unwrap();
+        let found = find(&Environment::of(&[]), &config).unwrap();
+        assert_eq!(found.secret_access_key.expose(), "of its own");
+
+        let both = text.replace(
+            "_file = 'secret'",
+            "_file = 'secret'\nsecret_access_key = 'x'",
+        );
+        let config = ConfigFile::parse(&folder.path().join("s.toml"), both).unwrap();
+        let fault = find(&Environment::of(&[]), &config)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            fault.contains("s.toml:3:26: s3.secret_access_key_file: "),
+            "{fault}"
+        );
+
+        let absent = text.replace("'secret'", "'nowhere'");
+        let config = ConfigFile::parse(&folder.path().join("s.toml"), absent).unwrap();
+        let fault = find(&Environment::of(&[]), &config)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            fault.contains("cannot read") && fault.contains("nowhere"),
+            "{fault}"
+        );
+    }
+}

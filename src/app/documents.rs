@@ -1,0 +1,91 @@
+//! Documents from files to tables.
+
+use std::path::Path;
+
+use crate::api::openapi::Authorizers;
+use crate::api::openapi::DOCUMENT_BYTES_MAX;
+use crate::api::openapi::ImportOptions;
+use crate::api::openapi::Imported;
+use crate::api::openapi::base_path::BasePathMode;
+use crate::api::openapi::finding::Finding;
+use crate::api::openapi::finding::Severity;
+use crate::api::openapi::finding::Strictness;
+use crate::api::openapi::import;
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
+use crate::app::settings::choices::BasePathChoice;
+use crate::app::settings::document::ImportSettings;
+use crate::app::settings::error::SettingsError;
+
+/// The text of the document at `path`.
+pub fn read(path: &Path) -> Result<String, SettingsError> {
+    let unreadable = |cause: std::io::Error| SettingsError::Unreadable {
+        what: "document",
+        path: path.to_owned(),
+        cause: cause.to_string(),
+    };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > DOCUMENT_BYTES_MAX as u64 {
+        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// The table of `text`, or everything that is wrong in it. Warnings are errors if the settings say so.
+pub fn compile(
+    name: &str,
+    text: &str,
+    settings: &ImportSettings,
+) -> Result<Imported, Vec<Finding>> {
+    let imported = import(name, text, &options(settings))?;
+    if settings.fail_on_warnings && !imported.warnings.is_empty() {
+        return Err(imported.warnings);
+    }
+    Ok(imported)
+}
+
+/// As [`compile`], for a command that goes on with the table: faults end it, warnings are logged.
+pub fn load(path: &Path, settings: &ImportSettings) -> Result<Imported, Failure> {
+    let text = read(path)?;
+    let imported = compile(&path.to_string_lossy(), &text, settings).map_err(refusal)?;
+    for warning in &imported.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(imported)
+}
+
+/// The end of a command whose document is refused.
+pub fn refusal(findings: Vec<Finding>) -> Failure {
+    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    let only_warnings = findings.iter().all(|f| f.severity == Severity::Warning);
+    let reason = if only_warnings {
+        "the document has warnings (--fail-on-warnings)"
+    } else {
+        "the document is refused"
+    };
+    Failure::new(
+        Exit::BadConfiguration,
+        format!("{reason}\n{}", lines.join("\n")),
+    )
+}
+
+fn options(settings: &ImportSettings) -> ImportOptions {
+    ImportOptions {
+        stage: settings.stage.clone(),
+        stage_variables: settings.stage_variables.clone(),
+        base_path: match settings.base_path {
+            BasePathChoice::Ignore => BasePathMode::Ignore,
+            BasePathChoice::Prepend => BasePathMode::Prepend,
+            BasePathChoice::Split => BasePathMode::Split,
+        },
+        strictness: if settings.strict {
+            Strictness::Strict
+        } else {
+            Strictness::Lenient
+        },
+        authorizers: if settings.ignore_authorizers {
+            Authorizers::Ignored
+        } else {
+            Authorizers::Enforced
+        },
+    }
+}

@@ -1,0 +1,116 @@
+//! The gateway from checked settings to the exit status: what `serve` and `demo` share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::api::table::Table;
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
+use crate::app::settings::running::RunSettings;
+use crate::app::settings::upstream::UpstreamSettings;
+use crate::app::signals;
+use crate::serve::server;
+use crate::serve::server::ServeError;
+use crate::serve::settings::Lifecycle;
+use crate::serve::settings::ServeSettings;
+
+/// What a gateway serves, and how.
+pub struct Plan {
+    /// How it runs.
+    pub run: RunSettings,
+    /// The store.
+    pub upstream: UpstreamSettings,
+    /// The document.
+    pub table: Table,
+    /// Who may call protected methods.
+    pub callers: Callers,
+}
+
+/// Who may call methods that ask for AWS_IAM, an API key or an authorizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Those that the method lets in.
+    AsDeclared,
+    /// `--ignore-authorizers`
+    Anybody,
+}
+
+/// A gateway whose listeners are open.
+pub struct Gateway {
+    bound: server::Bound,
+    drain_ms_max: u64,
+}
+
+impl Gateway {
+    /// Opens the listeners. Connections wait in their queues until [`Gateway::run`].
+    pub fn bind(plan: Plan) -> Result<Self, Failure> {
+        let Plan {
+            run,
+            upstream,
+            table,
+            callers,
+        } = plan;
+        let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
+            let message = format!("{cause}; another store can be given with --s3-endpoint");
+            Failure::new(Exit::BadConfiguration, message)
+        })?;
+        let settings = ServeSettings {
+            listen: run.listen,
+            workers: run.workers,
+            table: Arc::new(table),
+            endpoint,
+            region: Some(upstream.region),
+            addressing: upstream.addressing,
+            bucket: upstream.bucket,
+            credentials: upstream.credentials,
+            payload_signing: run.payload_signing,
+            limits: run.limits,
+            timeouts: run.timeouts,
+            io_driver: run.io_driver,
+            ignore_authorizers: callers == Callers::Anybody,
+        };
+        let bound = server::bind(Arc::new(settings)).map_err(failure)?;
+        Ok(Self {
+            bound,
+            drain_ms_max: run.drain_ms_max,
+        })
+    }
+
+    /// The addresses that were bound, with the ports that were chosen for port 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.bound.addresses()
+    }
+
+    /// Serves until a signal ends it.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let lifecycle = Arc::new(Lifecycle::default());
+        let watch = signals::watch(Arc::clone(&lifecycle), self.drain_ms_max)
+            .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
+        let ended = self.bound.run(&lifecycle);
+        let exit = watch.finish();
+        ended.map_err(failure)?;
+        Ok(exit)
+    }
+}
+
+fn failure(error: ServeError) -> Failure {
+    let exit = match error {
+        ServeError::Bind { .. } | ServeError::Driver(_) => Exit::CouldNotBind,
+        ServeError::Thread(_) | ServeError::WorkerDied => Exit::FailedWhileRunning,
+    };
+    Failure::new(exit, error)
+}
+
+/// A base URL of the stage at `address`; the unspecified address is shown as loopback.
+pub fn base_url(address: SocketAddr, stage: &str) -> String {
+    let shown = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            SocketAddr::from(([127, 0, 0, 1], v4.port()))
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
+        }
+        other => other,
+    };
+    format!("http://{shown}/{stage}")
+}

@@ -1,0 +1,307 @@
+//! `sluicegate routes`: the compiled table of a document.
+
+use serde::Serialize;
+
+use crate::api::content_handling::BodyClass;
+use crate::api::content_handling::Conversion;
+use crate::api::content_handling::request_conversion;
+use crate::api::content_handling::response_conversion;
+use crate::api::model::Authorization;
+use crate::api::model::Integration;
+use crate::api::model::IntegrationKind;
+use crate::api::model::Method;
+use crate::api::model::S3Uri;
+use crate::api::model::UriPart;
+use crate::api::model::UriTemplate;
+use crate::api::table::Table;
+use crate::app::cli::RoutesArgs;
+use crate::app::documents;
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
+use crate::app::output;
+use crate::app::settings::document::ImportSettings;
+use crate::app::settings::file::ConfigFile;
+
+/// The status whose integration response stands for "the object is there".
+const STATUS_SHOWN: u16 = 200;
+const HEADINGS: [&str; 6] = [
+    "METHOD",
+    "PATH",
+    "AUTHORIZATION",
+    "S3",
+    "REQUEST BODY",
+    "RESPONSE BODY",
+];
+const LEGEND: &str = "\nREQUEST BODY: conversion of a text / of a binary body. RESPONSE BODY: text to a client that wants text, \
+    text to binary, binary to text, binary to binary. Binary is what x-amazon-apigateway-binary-media-types lists.\n";
+
+/// Prints the table.
+pub fn run(args: &RoutesArgs) -> Result<Exit, Failure> {
+    let settings = ImportSettings::layered(&args.import, &ConfigFile::default());
+    let table = documents::load(&args.file, &settings)?.table;
+    let routes: Vec<Route> = table
+        .methods
+        .iter()
+        .map(|method| Route::of(&table, method))
+        .collect();
+    if args.json == Some(true) {
+        let json = serde_json::to_string_pretty(&routes)
+            .map_err(|cause| Failure::new(Exit::FailedWhileRunning, cause))?;
+        output::print(&(json + "\n"))?;
+    } else {
+        output::print(&(aligned(&routes) + LEGEND))?;
+    }
+    Ok(Exit::AsAsked)
+}
+
+/// One method, as it is shown.
+#[derive(Debug, Serialize)]
+struct Route {
+    method: String,
+    /// With the stage in front.
+    path: String,
+    authorization: &'static str,
+    api_key_required: bool,
+    /// The integration request; `None` if the method has no integration.
+    integration: Option<String>,
+    request_body: Option<RequestConversions>,
+    response_body: Option<ResponseConversions>,
+}
+
+/// What becomes of a request body, by its class.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct RequestConversions {
+    text: &'static str,
+    binary: &'static str,
+}
+
+/// What becomes of a response body, by its class and by what the client accepts.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct ResponseConversions {
+    text_to_text: &'static str,
+    text_to_binary: &'static str,
+    binary_to_text: &'static str,
+    binary_to_binary: &'static str,
+}
+
+impl Route {
+    fn of(table: &Table, method: &Method) -> Self {
+        let runs = method.integration.as_ref();
+        let runs_s3 = runs.filter(|i| matches!(i.kind, IntegrationKind::S3(_)));
+        Self {
+            method: method.http_method.clone(),
+            path: format!("/{}{}", table.stage, method.resource_path),
+            authorization: match method.authorization {
+                Authorization::None => "NONE",
+                Authorization::AwsIam => "AWS_IAM",
+            },
+            api_key_required: method.api_key_required,
+            integration: runs.map(|integration| integration_text(method, integration)),
+            request_body: runs_s3.map(request_conversions),
+            response_body: runs_s3.map(response_conversions),
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let key = if self.api_key_required {
+            " + API key"
+        } else {
+            ""
+        };
+        let request = self.request_body.map(|c| [c.text, c.binary].join(" / "));
+        let response = self.response_body.map(|c| {
+            let of_text = [c.text_to_text, c.text_to_binary];
+            let of_binary = [c.binary_to_text, c.binary_to_binary];
+            [of_text, of_binary].concat().join(" / ")
+        });
+        let none = || "-".to_owned();
+        [
+            self.method.clone(),
+            self.path.clone(),
+            format!("{}{key}", self.authorization),
+            self.integration
+                .clone()
+                .unwrap_or_else(|| "none: answers 500".to_owned()),
+            request.unwrap_or_else(none),
+            response.unwrap_or_else(none),
+        ]
+    }
+}
+
+/// `GET s3:path/{bucket}/{object} (GetObject)`, or what is not run.
+fn integration_text(method: &Method, integration: &Integration) -> String {
+    match &integration.kind {
+        IntegrationKind::NotRun { what } => format!("{what}: not in this version, answers 500"),
+        IntegrationKind::S3(uri) => {
+            let client = method.http_method.as_str();
+            let sent = integration.http_method.as_deref().unwrap_or(client);
+            let subdomain = uri
+                .bucket
+                .as_ref()
+                .map_or_else(String::new, |b| format!("{b}."));
+            let path = text_of(&uri.path);
+            let query = text_of(&uri.query);
+            let mark = if query.is_empty() { "" } else { "?" };
+            let operation = operation(sent, uri).map_or_else(String::new, |o| format!(" ({o})"));
+            format!("{sent} {subdomain}s3:path{path}{mark}{query}{operation}")
+        }
+    }
+}
+
+fn text_of(template: &UriTemplate) -> String {
+    let part = |part: &UriPart| match part {
+        UriPart::Literal(text) => text.clone(),
+        UriPart::Placeholder(name) => format!("{{{name}}}"),
+    };
+    template.parts.iter().map(part).collect()
+}
+
+/// The S3 operation, where method and path leave one only: a lone placeholder may hold a bucket or a bucket and a key,
+/// and a query may name a sub-resource.
+fn operation(method: &str, uri: &S3Uri) -> Option<&'static str> {
+    if !uri.query.parts.is_empty() {
+        return None;
+    }
+    let path = text_of(&uri.path);
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    let of_bucket = uri.bucket.is_some();
+    match (segments.as_slice(), of_bucket, method) {
+        ([], false, "GET") => Some("ListBuckets"),
+        ([one], false, _) if one.contains('{') => None,
+        ([], true, "GET") | ([_], false, "GET") => Some("ListObjects"),
+        ([], true, "PUT") | ([_], false, "PUT") => Some("CreateBucket"),
+        ([], true, "HEAD") | ([_], false, "HEAD") => Some("HeadBucket"),
+        ([], true, "DELETE") | ([_], false, "DELETE") => Some("DeleteBucket"),
+        ([], ..) | ([_], false, _) => None,
+        (_, _, "GET") => Some("GetObject"),
+        (_, _, "PUT") => Some("PutObject"),
+        (_, _, "HEAD") => Some("HeadObject"),
+        (_, _, "DELETE") => Some("DeleteObject"),
+        _ => None,
+    }
+}
+
+fn request_conversions(integration: &Integration) -> RequestConversions {
+    let of = |class| name(request_conversion(class, integration.content_handling));
+    RequestConversions {
+        text: of(BodyClass::Text),
+        binary: of(BodyClass::Binary),
+    }
+}
+
+fn response_conversions(integration: &Integration) -> ResponseConversions {
+    let selected = integration.selection.select(STATUS_SHOWN);
+    let response = selected.and_then(|index| integration.responses.get(index));
+    let handling = response.and_then(|response| response.content_handling);
+    let of = |payload, accept| name(response_conversion(payload, accept, handling));
+    ResponseConversions {
+        text_to_text: of(BodyClass::Text, BodyClass::Text),
+        text_to_binary: of(BodyClass::Text, BodyClass::Binary),
+        binary_to_text: of(BodyClass::Binary, BodyClass::Text),
+        binary_to_binary: of(BodyClass::Binary, BodyClass::Binary),
+    }
+}
+
+fn name(conversion: Conversion) -> &'static str {
+    match conversion {
+        Conversion::Identity => "as it is",
+        Conversion::Utf8 => "as UTF-8",
+        Conversion::Base64Encode => "to Base64",
+        Conversion::Base64Decode => "from Base64",
+    }
+}
+
+/// The routes in columns as wide as their widest cell; nothing behind the last.
+fn aligned(routes: &[Route]) -> String {
+    let headings = HEADINGS.map(str::to_owned);
+    let rows: Vec<[String; 6]> = [headings]
+        .into_iter()
+        .chain(routes.iter().map(Route::cells))
+        .collect();
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let padded = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        let line: Vec<String> = padded.collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(bucket: Option<&str>, path: &str) -> S3Uri {
+        S3Uri {
+            region: "us-east-1".to_owned(),
+            bucket: bucket.map(str::to_owned),
+            path: UriTemplate {
+                parts: vec![UriPart::Literal(path.to_owned())],
+            },
+            query: UriTemplate::default(),
+        }
+    }
+
+    #[test]
+    fn an_operation_is_named_where_the_uri_leaves_one() {
+        assert_eq!(operation("GET", &uri(None, "/")), Some("ListBuckets"));
+        assert_eq!(operation("GET", &uri(None, "/photos")), Some("ListObjects"));
+        assert_eq!(
+            operation("PUT", &uri(Some("photos"), "/")),
+            Some("CreateBucket")
+        );
+        assert_eq!(
+            operation("PUT", &uri(Some("photos"), "/{key}")),
+            Some("PutObject")
+        );
+        assert_eq!(
+            operation("DELETE", &uri(None, "/{bucket}/{object}")),
+            Some("DeleteObject")
+        );
+        assert_eq!(operation("GET", &uri(None, "/{key}")), None);
+        assert_eq!(operation("POST", &uri(None, "/b/k")), None);
+    }
+
+    #[test]
+    fn a_query_hides_the_operation() {
+        let mut with_query = uri(None, "/photos/cat");
+        with_query
+            .query
+            .parts
+            .push(UriPart::Literal("acl".to_owned()));
+        assert_eq!(operation("GET", &with_query), None);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let route = |path: &str| Route {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            authorization: "NONE",
+            api_key_required: true,
+            integration: None,
+            request_body: None,
+            response_body: None,
+        };
+        let text = aligned(&[route("/v1/a"), route("/v1/longer")]);
+        let places: Vec<usize> = text
+            .lines()
+            .filter_map(|line| line.find("NONE + API key"))
+            .collect();
+        assert_eq!(places, [20, 20]);
+        assert!(text.lines().all(|line| line == line.trim_end()));
+    }
+}

@@ -1,0 +1,99 @@
+//! What is wrong with the settings, told to the person who can mend it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A fault in the command line, the environment or the configuration file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SettingsError {
+    /// A file that an option or key names cannot be read.
+    Unreadable {
+        /// What the file is, with the option or key that named it.
+        what: &'static str,
+        /// Its path.
+        path: PathBuf,
+        /// The system's words.
+        cause: String,
+    },
+    /// The configuration file says something that cannot be.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// The dotted key, if the fault has one.
+        key: Option<String>,
+        /// Found and wanted.
+        message: String,
+    },
+    /// An environment variable of the AWS family says something that cannot be.
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// Found and wanted.
+        message: String,
+    },
+    /// Nothing names a document.
+    NoDocument,
+    /// More than one document.
+    SeveralDocuments,
+    /// Nothing names a store.
+    NoEndpoint,
+    /// No keys, or half of a pair.
+    NoCredentials {
+        /// The variable that is absent.
+        absent: &'static str,
+    },
+    /// A listen address whose name stands for nothing.
+    Unresolved {
+        /// The address as given.
+        address: String,
+        /// The system's words.
+        cause: String,
+    },
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { what, path, cause } => {
+                write!(f, "{}: cannot read the {what}: {cause}", path.display())
+            }
+            Self::File {
+                path,
+                line,
+                column,
+                key,
+                message,
+            } => {
+                write!(f, "{}:{line}:{column}: ", path.display())?;
+                match key {
+                    Some(key) => write!(f, "{key}: {message}"),
+                    None => f.write_str(message),
+                }
+            }
+            Self::Variable { name, message } => write!(f, "environment variable {name}: {message}"),
+            Self::NoDocument => f.write_str(
+                "no document to serve: give --api FILE (or SLUICEGATE_API, or [[api]] in the configuration file)",
+            ),
+            Self::SeveralDocuments => f.write_str(
+                "several documents were given; this version serves one: give --api once, or start one process for each",
+            ),
+            Self::NoEndpoint => f.write_str(
+                "no store to send to: give --s3-endpoint http://host:port (or AWS_ENDPOINT_URL_S3, or s3.endpoint in the \
+                 configuration file). The default would be AWS over https, which is not part of this version",
+            ),
+            Self::NoCredentials { absent } => write!(
+                f,
+                "no credentials for the store: {absent} is not set. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
+                 (and AWS_SESSION_TOKEN if there is one), or s3.access_key_id and s3.secret_access_key_file in the \
+                 configuration file"
+            ),
+            Self::Unresolved { address, cause } => {
+                write!(f, "--listen {address}: the name stands for no address: {cause}")
+            }
+        }
+    }
+}

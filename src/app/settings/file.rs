@@ -1,0 +1,359 @@
+//! `--config FILE`: TOML whose keys are all known, each value of the type that it must have.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::app::settings::choices::AddressingStyle;
+use crate::app::settings::choices::BasePathChoice;
+use crate::app::settings::choices::BodySigning;
+use crate::app::settings::choices::IoDriver;
+use crate::app::settings::choices::LogFormat;
+use crate::app::settings::choices::LogLevel;
+use crate::app::settings::error::SettingsError;
+use crate::app::settings::values::HeaderBytes;
+use crate::app::settings::values::ListenAddress;
+use crate::app::settings::values::Milliseconds;
+use crate::app::settings::values::NotInThisVersion;
+use crate::app::settings::values::PayloadBytes;
+use crate::app::settings::values::Seconds;
+use crate::app::settings::values::StageName;
+use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::WorkerCount;
+
+/// The bytes that a configuration file may have.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The whole file. Keys that belong to later versions are named so that they are refused by name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sections {
+    /// `[server]`
+    pub server: ServerSection,
+    /// `[s3]`
+    pub s3: S3Section,
+    /// `[import]`
+    pub import: ImportSection,
+    /// `[stage]`
+    pub stage: StageSection,
+    /// `[[api]]`
+    pub api: Vec<Spanned<ApiSection>>,
+    /// `[limits]`
+    pub limits: LimitsSection,
+    /// `[timeouts]`
+    pub timeouts: TimeoutsSection,
+    identity: Option<NotInThisVersion>,
+    role: Option<NotInThisVersion>,
+    api_key: Option<NotInThisVersion>,
+    usage_plan: Option<NotInThisVersion>,
+    throttle: Option<NotInThisVersion>,
+    tls: Option<NotInThisVersion>,
+}
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// Addresses to listen on.
+    pub listen: Option<Vec<ListenAddress>>,
+    /// Threads.
+    pub workers: Option<WorkerCount>,
+    /// Runtime driver.
+    pub io_driver: Option<IoDriver>,
+    /// Least severity that is logged.
+    pub log_level: Option<LogLevel>,
+    /// Shape of log lines.
+    pub log_format: Option<LogFormat>,
+    /// Seconds that a drain may take.
+    pub drain_timeout: Option<Seconds>,
+    admin: Option<NotInThisVersion>,
+    access_log: Option<NotInThisVersion>,
+}
+
+/// `[s3]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3Section {
+    /// The store.
+    pub endpoint: Option<StoreUrl>,
+    /// Signing region.
+    pub region: Option<String>,
+    /// Where the bucket stands in a request.
+    pub addressing: Option<AddressingStyle>,
+    /// Bucket of URIs that name none.
+    pub bucket: Option<String>,
+    /// How bodies are signed.
+    pub payload_signing: Option<BodySigning>,
+    /// Access key id.
+    pub access_key_id: Option<String>,
+    /// Secret key.
+    pub secret_access_key: Option<FileSecret>,
+    /// File that holds the secret key.
+    pub secret_access_key_file: Option<Spanned<PathBuf>>,
+    /// Session token.
+    pub session_token: Option<FileSecret>,
+    /// File that holds the session token.
+    pub session_token_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[import]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImportSection {
+    /// Refuse what API Gateway refuses.
+    pub strict: Option<bool>,
+    /// Take warnings for errors.
+    pub fail_on_warnings: Option<bool>,
+    /// Serve protected methods to anybody.
+    pub ignore_authorizers: Option<bool>,
+    /// What the base path does.
+    pub base_path: Option<BasePathChoice>,
+}
+
+/// `[stage]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageSection {
+    /// The stage's name.
+    pub name: Option<StageName>,
+    /// Stage variables, in the file's order of names.
+    pub variables: std::collections::BTreeMap<String, String>,
+}
+
+/// `[[api]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSection {
+    /// The document.
+    pub file: PathBuf,
+    /// Its stage.
+    pub stage: Option<StageName>,
+    #[serde(rename = "host")]
+    _host: Option<NotInThisVersion>,
+}
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Bytes of a request body.
+    pub payload_bytes: Option<PayloadBytes>,
+    /// Bytes of a request's header names and values.
+    pub header_bytes: Option<HeaderBytes>,
+}
+
+/// `[timeouts]`, milliseconds
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsSection {
+    /// Connecting to the store.
+    pub connect: Option<Milliseconds>,
+    /// First byte of the store's answer.
+    pub integration: Option<Milliseconds>,
+    /// Arrival of a request head.
+    pub header: Option<Milliseconds>,
+    /// Silence on a connection.
+    pub idle: Option<Milliseconds>,
+}
+
+/// A secret as the file holds it; `Debug` prints nothing of it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct FileSecret(pub String);
+
+impl std::fmt::Debug for FileSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// A configuration file that was read.
+#[derive(Debug, Default)]
+pub struct ConfigFile {
+    /// Its name as given; paths in it are relative to its folder.
+    pub path: PathBuf,
+    /// Its text, for the places of later faults.
+    text: String,
+    /// What it says.
+    pub sections: Sections,
+}
+
+impl ConfigFile {
+    /// The file that `--config` names; an empty one if it names none.
+    pub fn given(path: Option<&Path>) -> Result<Self, SettingsError> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let unreadable = |cause: std::io::Error| SettingsError::Unreadable {
+            what: "configuration file (--config)",
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        };
+        let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size_bytes > FILE_BYTES_MAX {
+            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(path, text)
+    }
+
+    /// Checks the text of the file at `path`.
+    pub fn parse(path: &Path, text: String) -> Result<Self, SettingsError> {
+        match toml::from_str(&text) {
+            Ok(sections) => Ok(Self {
+                path: path.to_owned(),
+                text,
+                sections,
+            }),
+            Err(mut error) => {
+                let key = key_of(&mut error);
+                let span = error.span().unwrap_or(0..0);
+                let (line, column) = line_and_column(&text, span.start);
+                Err(SettingsError::File {
+                    path: path.to_owned(),
+                    line,
+                    column,
+                    key: key.or_else(|| text.get(span).map(str::to_owned)),
+                    message: error.message().to_owned(),
+                })
+            }
+        }
+    }
+
+    /// A fault found later at `span` of this file.
+    pub fn fault(&self, span: Range<usize>, key: &str, message: String) -> SettingsError {
+        let (line, column) = line_and_column(&self.text, span.start);
+        SettingsError::File {
+            path: self.path.clone(),
+            line,
+            column,
+            key: Some(key.to_owned()),
+            message,
+        }
+    }
+
+    /// A path written in the file, as seen from the process.
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) if path.is_relative() => folder.join(path),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// The dotted key of a fault: `toml` tells it only in the text of an error without input.
+fn key_of(error: &mut toml::de::Error) -> Option<String> {
+    error.set_input(None);
+    let text = error.to_string();
+    let key = text.trim_end().lines().last()?.strip_prefix("in `")?;
+    key.strip_suffix('`').map(str::to_owned)
+}
+
+/// Line and column, both from 1, of the byte at `offset`; columns count characters.
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault_of(text: &str) -> String {
+        ConfigFile::parse(Path::new("s.toml"), text.to_owned())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_section_of_this_version_is_read() {
+        let text = "[server]\nlisten = ['127.0.0.1:0']\nworkers = 2\nio_driver = 'epoll'\n\
+             [s3]\nendpoint = 'http://127.0.0.1:8333'\nregion = 'eu-west-1'\naddressing = 'virtual-host'\n\
+             [stage]\nname = 'v1'\n[stage.variables]\nbucket = 'photos'\n\
+             [[api]]\nfile = 'a.yaml'\nstage = 'S3'\n\
+             [limits]\npayload_bytes = 0\nheader_bytes = 10240\n[timeouts]\nidle = 60000\n";
+        let file = ConfigFile::parse(Path::new("conf/s.toml"), text.to_owned()).unwrap();
+        assert_eq!(file.sections.server.workers.unwrap().number(), 2);
+        assert_eq!(
+            file.sections.s3.addressing,
+            Some(AddressingStyle::VirtualHost)
+        );
+        assert_eq!(file.sections.limits.payload_bytes.unwrap().number(), 0);
+        assert_eq!(
+            file.beside(&file.sections.api[0].get_ref().file),
+            Path::new("conf/a.yaml")
+        );
+        assert_eq!(
+            file.beside(Path::new("/etc/a.yaml")),
+            Path::new("/etc/a.yaml")
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place() {
+        let fault = fault_of("[server]\nworkers = 1\nlitsen = ['127.0.0.1:0']\n");
+        assert!(fault.starts_with("s.toml:3:1: "), "{fault}");
+        assert!(fault.contains("litsen"), "{fault}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_place() {
+        let fault = fault_of("[server]\nworkers = \"two\"\n");
+        assert!(
+            fault.starts_with("s.toml:2:11: server.workers: "),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn an_impossible_value_is_named_with_its_place() {
+        let fault = fault_of("[timeouts]\nidle = 0\n");
+        assert!(fault.starts_with("s.toml:2:8: timeouts.idle: "), "{fault}");
+        assert!(fault.contains("from 1 to"), "{fault}");
+        let fault = fault_of("[s3]\nendpoint = 'https://s3.example'\n");
+        assert!(
+            fault
+                .starts_with("s.toml:2:12: s3.endpoint: endpoint https://s3.example: https is not"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_refused_by_name() {
+        for (text, start) in [
+            (
+                "[server]\nadmin = '127.0.0.1:9901'\n",
+                "s.toml:2:9: server.admin: ",
+            ),
+            (
+                "\n[[identity]]\naccess_key_id = 'A'\n",
+                "s.toml:2:1: identity: ",
+            ),
+            ("[throttle]\nrate = 1.0\n", "s.toml:1:1: throttle: "),
+            ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
+        ] {
+            let fault = fault_of(text);
+            assert!(fault.starts_with(start), "{fault}");
+            assert!(fault.contains("not part of this version"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn broken_toml_is_named_with_its_place() {
+        let fault = fault_of("[server]\nworkers = \n");
+        assert!(fault.starts_with("s.toml:2:"), "{fault}");
+    }
+
+    #[test]
+    fn secrets_of_the_file_are_not_printed() {
+        let text = "[s3]\nsecret_access_key = 'hunter2'\n";
+        let file = ConfigFile::parse(Path::new("s.toml"), text.to_owned()).unwrap();
+        assert!(!format!("{:?}", file.sections).contains("hunter2"));
+    }
+}

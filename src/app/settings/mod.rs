@@ -1,0 +1,13 @@
+//! Settings: the command line over the environment over the file over the defaults.
+//!
+//! Text becomes a type that cannot be wrong in `values` and `choices`; the layers are laid over one another in `running`,
+//! `upstream` and `document`. Nothing behind this folder reads an option, a variable or the file again.
+
+pub mod choices;
+pub mod document;
+pub mod environment;
+pub mod error;
+pub mod file;
+pub mod running;
+pub mod upstream;
+pub mod values;

@@ -1,0 +1,201 @@
+//! How the gateway runs, whatever it serves.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::app::cli::RunArgs;
+use crate::app::settings::choices::BodySigning;
+use crate::app::settings::choices::IoDriver;
+use crate::app::settings::choices::LogFormat;
+use crate::app::settings::choices::LogLevel;
+use crate::app::settings::error::SettingsError;
+use crate::app::settings::file::ConfigFile;
+use crate::app::settings::values::ListenAddress;
+use crate::net::driver::DriverChoice;
+use crate::serve::settings::Limits;
+use crate::serve::settings::PayloadSigning;
+use crate::serve::settings::Timeouts;
+
+/// Where `serve` and `demo` listen if nothing is said.
+pub const LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// API Gateway's quota for a REST API payload (spec 11).
+pub const PAYLOAD_BYTES_DEFAULT: u64 = 10 * 1024 * 1024;
+/// API Gateway's quota for all header names and values (spec 11).
+pub const HEADER_BYTES_DEFAULT: usize = 10_240;
+/// A store on the same network that takes longer is not there.
+pub const CONNECT_MS_DEFAULT: u64 = 5_000;
+/// API Gateway's longest integration time-out (spec 11).
+pub const INTEGRATION_MS_DEFAULT: u64 = 29_000;
+/// Contract: `[timeouts] header`.
+pub const HEADER_MS_DEFAULT: u64 = 30_000;
+/// Contract: `[timeouts] idle`.
+pub const IDLE_MS_DEFAULT: u64 = 60_000;
+/// Contract: `--drain-timeout`, in seconds.
+pub const DRAIN_S_DEFAULT: u64 = 30;
+
+/// How the gateway runs.
+#[derive(Debug)]
+pub struct RunSettings {
+    /// Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Whether somebody asked for `listen`; the demo may leave its default for a free port.
+    pub listen_is_chosen: bool,
+    /// At least 1.
+    pub workers: usize,
+    /// Runtime driver.
+    pub io_driver: DriverChoice,
+    /// How bodies are signed.
+    pub payload_signing: PayloadSigning,
+    /// Size limits.
+    pub limits: Limits,
+    /// Time limits.
+    pub timeouts: Timeouts,
+    /// Milliseconds that a drain may take.
+    pub drain_ms_max: u64,
+    /// Logging.
+    pub log: LogSettings,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Least severity.
+    pub level: LogLevel,
+    /// `None`: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+}
+
+impl RunSettings {
+    /// Lays the command line over the file.
+    pub fn layered(args: &RunArgs, file: &ConfigFile) -> Result<Self, SettingsError> {
+        let server = &file.sections.server;
+        let chosen: &[ListenAddress] = if args.listen.is_empty() {
+            server.listen.as_deref().unwrap_or_default()
+        } else {
+            &args.listen
+        };
+        let signing = args.payload_signing.or(file.sections.s3.payload_signing);
+        let workers = args.workers.or(server.workers);
+        let drain_s = args.drain_timeout.or(server.drain_timeout);
+        Ok(Self {
+            listen: resolve_all(chosen)?,
+            listen_is_chosen: !chosen.is_empty(),
+            workers: workers.map_or_else(cores, |n| n.count()),
+            io_driver: args
+                .io_driver
+                .or(server.io_driver)
+                .unwrap_or(IoDriver::Auto)
+                .into(),
+            payload_signing: signing.unwrap_or(BodySigning::Auto).into(),
+            limits: limits(args, file),
+            timeouts: timeouts(args, file),
+            drain_ms_max: drain_s.map_or(DRAIN_S_DEFAULT, |s| s.number()) * 1000,
+            log: LogSettings {
+                level: args
+                    .log_level
+                    .or(server.log_level)
+                    .unwrap_or(LogLevel::Info),
+                format: args.log_format.or(server.log_format),
+            },
+        })
+    }
+}
+
+fn limits(args: &RunArgs, file: &ConfigFile) -> Limits {
+    let section = &file.sections.limits;
+    let payload = args.max_payload.or(section.payload_bytes);
+    let header = args.max_header.or(section.header_bytes);
+    Limits {
+        payload_bytes_max: payload.map_or(PAYLOAD_BYTES_DEFAULT, |n| n.number()),
+        header_bytes_max: header.map_or(HEADER_BYTES_DEFAULT, |n| n.count()),
+    }
+}
+
+fn timeouts(args: &RunArgs, file: &ConfigFile) -> Timeouts {
+    let section = &file.sections.timeouts;
+    let connect = args.connect_timeout.or(section.connect);
+    let integration = args.integration_timeout.or(section.integration);
+    let header = args.header_timeout.or(section.header);
+    let idle = args.idle_timeout.or(section.idle);
+    Timeouts {
+        connect_ms_max: connect.map_or(CONNECT_MS_DEFAULT, |n| n.number()),
+        integration_ms_max: integration.map_or(INTEGRATION_MS_DEFAULT, |n| n.number()),
+        header_ms_max: header.map_or(HEADER_MS_DEFAULT, |n| n.number()),
+        idle_ms_max: idle.map_or(IDLE_MS_DEFAULT, |n| n.number()),
+    }
+}
+
+/// Looks every name up; the default address if there is none.
+fn resolve_all(chosen: &[ListenAddress]) -> Result<Vec<SocketAddr>, SettingsError> {
+    if chosen.is_empty() {
+        return Ok(vec![LISTEN_DEFAULT]);
+    }
+    let mut addresses = Vec::with_capacity(chosen.len());
+    for address in chosen {
+        let resolved = address
+            .resolve()
+            .map_err(|cause| SettingsError::Unresolved {
+                address: address.to_string(),
+                cause: cause.to_string(),
+            })?;
+        addresses.extend(resolved);
+    }
+    Ok(addresses)
+}
+
+/// Cores that the process may use; 1 if the system does not tell.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::app::cli::Cli;
+
+    fn layered(args: &[&str], file: &str) -> RunSettings {
+        let cli = Cli::try_parse_from([&["sluicegate"], args].concat()).unwrap();
+        let file = ConfigFile::parse(Path::new("s.toml"), file.to_owned()).unwrap();
+        RunSettings::layered(&cli.demo.run, &file).unwrap()
+    }
+
+    #[test]
+    fn nothing_said_gives_the_defaults_of_the_contract() {
+        let run = layered(&[], "");
+        assert_eq!(run.listen, [LISTEN_DEFAULT]);
+        assert!(!run.listen_is_chosen);
+        assert_eq!(run.limits.payload_bytes_max, 10_485_760);
+        assert_eq!(run.limits.header_bytes_max, 10_240);
+        assert_eq!(run.timeouts.integration_ms_max, 29_000);
+        assert_eq!(run.drain_ms_max, 30_000);
+        assert_eq!(run.log.level, LogLevel::Info);
+        assert!(run.workers >= 1);
+    }
+
+    #[test]
+    fn the_file_beats_the_defaults_and_the_command_line_the_file() {
+        let file = "[server]\nworkers = 3\nlisten = ['127.0.0.1:1', '127.0.0.1:2']\n[timeouts]\nidle = 7\nheader = 8\n";
+        let run = layered(&["--workers", "4", "--idle-timeout", "9"], file);
+        assert_eq!(run.workers, 4);
+        assert_eq!(run.timeouts.idle_ms_max, 9);
+        assert_eq!(run.timeouts.header_ms_max, 8);
+        assert_eq!(run.listen.len(), 2);
+        assert!(run.listen_is_chosen);
+        let run = layered(&["--listen", "127.0.0.1:3"], file);
+        assert_eq!(run.listen, ["127.0.0.1:3".parse().unwrap()]);
+    }
+
+    #[test]
+    fn no_payload_limit_is_zero() {
+        assert_eq!(
+            layered(&["--max-payload", "0"], "")
+                .limits
+                .payload_bytes_max,
+            0
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! The store that `serve` sends to: endpoint, region, addressing, bucket, keys.
+
+use crate::app::cli::StoreArgs;
+use crate::app::credentials;
+use crate::app::settings::choices::AddressingStyle;
+use crate::app::settings::environment::Environment;
+use crate::app::settings::error::SettingsError;
+use crate::app::settings::file::ConfigFile;
+use crate::app::settings::values::StoreUrl;
+use crate::net::upstream::endpoint::EndpointError;
+use crate::serve::settings::Addressing;
+use crate::wire::sigv4::credentials::Credentials;
+
+/// The region of requests whose region nothing names.
+pub const REGION_DEFAULT: &str = "us-east-1";
+
+/// The store.
+#[derive(Debug)]
+pub struct UpstreamSettings {
+    /// Its origin.
+    pub endpoint: StoreUrl,
+    /// Signing region.
+    pub region: String,
+    /// Where the bucket stands.
+    pub addressing: Addressing,
+    /// Bucket of URIs that name none.
+    pub bucket: Option<String>,
+    /// The keys.
+    pub credentials: Credentials,
+}
+
+impl UpstreamSettings {
+    /// Lays the command line over the environment over the file.
+    pub fn layered(
+        args: &StoreArgs,
+        environment: &Environment,
+        file: &ConfigFile,
+    ) -> Result<Self, SettingsError> {
+        let section = &file.sections.s3;
+        let style = args.s3_addressing.or(section.addressing);
+        Ok(Self {
+            endpoint: endpoint(args, environment, file)?,
+            region: region(args.s3_region.as_deref(), environment, file),
+            addressing: style.unwrap_or(AddressingStyle::Path).into(),
+            bucket: args.s3_bucket.clone().or_else(|| section.bucket.clone()),
+            credentials: credentials::find(environment, file)?,
+        })
+    }
+}
+
+fn endpoint(
+    args: &StoreArgs,
+    environment: &Environment,
+    file: &ConfigFile,
+) -> Result<StoreUrl, SettingsError> {
+    const VARIABLE: &str = "AWS_ENDPOINT_URL_S3";
+    if let Some(url) = &args.s3_endpoint {
+        return Ok(url.clone());
+    }
+    if let Some(text) = environment.value(VARIABLE) {
+        return text
+            .parse()
+            .map_err(|fault: EndpointError| SettingsError::Variable {
+                name: VARIABLE,
+                message: fault.to_string(),
+            });
+    }
+    let written = file.sections.s3.endpoint.clone();
+    written.ok_or(SettingsError::NoEndpoint)
+}
+
+/// `--s3-region`, `SLUICEGATE_S3_REGION`, `AWS_REGION`, `AWS_DEFAULT_REGION`, `s3.region`, us-east-1.
+pub fn region(option: Option<&str>, environment: &Environment, file: &ConfigFile) -> String {
+    option
+        .or_else(|| environment.value("AWS_REGION"))
+        .or_else(|| environment.value("AWS_DEFAULT_REGION"))
+        .or(file.sections.s3.region.as_deref())
+        .unwrap_or(REGION_DEFAULT)
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::app::cli::Cli;
+    use crate::app::cli::Command;
+
+    const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "SK")];
+
+    fn layered(
+        args: &[&str],
+        variables: &[(&'static str, &str)],
+        file: &str,
+    ) -> Result<UpstreamSettings, SettingsError> {
+        let cli = Cli::try_parse_from([&["sluicegate", "serve"], args].concat()).unwrap();
+        let Some(Command::Serve(serve)) = cli.command else {
+            panic!("serve was parsed");
+        };
+        let file = ConfigFile::parse(Path::new("s.toml"), file.to_owned()).unwrap();
+        let environment = Environment::of(&[&KEYS, variables].concat());
+        UpstreamSettings::layered(&serve.store, &environment, &file)
+    }
+
+    #[test]
+    fn the_region_is_taken_from_the_first_that_names_one() {
+        let file = "[s3]\nendpoint = 'http://a'\nregion = 'file'\n";
+        let both = [("AWS_REGION", "first"), ("AWS_DEFAULT_REGION", "second")];
+        let region =
+            |args: &[&str], variables: &[_], file| layered(args, variables, file).unwrap().region;
+        assert_eq!(region(&["--s3-region", "option"], &both, file), "option");
+        assert_eq!(region(&[], &both, file), "first");
+        assert_eq!(region(&[], &both[1..], file), "second");
+        assert_eq!(region(&[], &[], file), "file");
+        assert_eq!(region(&["--s3-endpoint", "http://a"], &[], ""), "us-east-1");
+    }
+
+    #[test]
+    fn the_endpoint_is_option_then_variable_then_file() {
+        let file = "[s3]\nendpoint = 'http://file'\n";
+        let variable = [("AWS_ENDPOINT_URL_S3", "http://variable")];
+        let url = |args: &[&str], variables: &[_]| {
+            layered(args, variables, file).unwrap().endpoint.to_string()
+        };
+        assert_eq!(
+            url(&["--s3-endpoint", "http://option"], &variable),
+            "http://option"
+        );
+        assert_eq!(url(&[], &variable), "http://variable");
+        assert_eq!(url(&[], &[]), "http://file");
+    }
+
+    #[test]
+    fn no_endpoint_and_a_https_one_are_refused_with_the_option_that_mends_it() {
+        assert_eq!(
+            layered(&[], &[], "").unwrap_err(),
+            SettingsError::NoEndpoint
+        );
+        assert!(
+            SettingsError::NoEndpoint
+                .to_string()
+                .contains("--s3-endpoint")
+        );
+        let fault = layered(&[], &[("AWS_ENDPOINT_URL_S3", "https://a")], "").unwrap_err();
+        assert!(
+            fault
+                .to_string()
+                .contains("AWS_ENDPOINT_URL_S3: endpoint https://a: https is not"),
+            "{fault}"
+        );
+    }
+}

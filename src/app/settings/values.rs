@@ -1,0 +1,377 @@
+//! What an option may be set to. Each type reads both the command line's text and the file's value,
+//! so that both refuse the same things in the same words.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use serde::de::{Error as _, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::net::upstream::endpoint::Endpoint;
+use crate::net::upstream::endpoint::EndpointError;
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranged<const MIN: u64, const MAX: u64>(u64);
+
+/// The most threads that make sense on one machine.
+pub const WORKERS_MAX: u64 = 1024;
+/// S3's largest object (spec 11).
+pub const PAYLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024 * 1024;
+/// A day; no wait of a proxy is longer.
+pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+
+/// `--workers`.
+pub type WorkerCount = Ranged<1, WORKERS_MAX>;
+/// `--max-payload`: bytes, 0 is no limit.
+pub type PayloadBytes = Ranged<0, PAYLOAD_BYTES_MAX>;
+/// `--max-header`: bytes.
+pub type HeaderBytes = Ranged<1024, 65_536>;
+/// A time limit in milliseconds.
+pub type Milliseconds = Ranged<1, TIMEOUT_MS_MAX>;
+/// `--drain-timeout`: seconds.
+pub type Seconds = Ranged<0, { TIMEOUT_MS_MAX / 1000 }>;
+
+impl<const MIN: u64, const MAX: u64> Ranged<MIN, MAX> {
+    /// `n` if it is within the range.
+    pub fn new(n: u64) -> Result<Self, ValueFault> {
+        if (MIN..=MAX).contains(&n) {
+            Ok(Self(n))
+        } else {
+            Err(ValueFault::OutOfRange { min: MIN, max: MAX })
+        }
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The number as a count in memory; numbers beyond it do not occur below `MAX` on 64-bit machines.
+    pub fn count(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> FromStr for Ranged<MIN, MAX> {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let fault = ValueFault::OutOfRange { min: MIN, max: MAX };
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(fault);
+        }
+        text.parse().map_err(|_| fault).and_then(Self::new)
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Ranged<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(RangedVisitor::<MIN, MAX>)
+    }
+}
+
+struct RangedVisitor<const MIN: u64, const MAX: u64>;
+
+impl<const MIN: u64, const MAX: u64> Visitor<'_> for RangedVisitor<MIN, MAX> {
+    type Value = Ranged<MIN, MAX>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {MIN} to {MAX}")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Self::Value, E> {
+        let found = Unexpected::Signed(n);
+        let n = u64::try_from(n).map_err(|_| E::invalid_value(found, &self))?;
+        Ranged::new(n).map_err(|_| E::invalid_value(found, &self))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Self::Value, E> {
+        Ranged::new(n).map_err(|_| E::invalid_value(Unexpected::Unsigned(n), &self))
+    }
+}
+
+/// Why a value was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueFault {
+    /// Not a whole number from `min` to `max`.
+    OutOfRange {
+        /// The least that is taken.
+        min: u64,
+        /// The most that is taken.
+        max: u64,
+    },
+    /// Not `host:port`.
+    Address,
+    /// `unix:/path`.
+    UnixAddress,
+    /// Not `NAME=VALUE`.
+    StageVariable,
+    /// A stage name outside API Gateway's alphabet.
+    StageName,
+    /// Known, not honoured.
+    NotInThisVersion,
+}
+
+impl fmt::Display for ValueFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange { min, max } => {
+                write!(f, "a whole number from {min} to {max} is wanted")
+            }
+            Self::Address => f.write_str("host:port is wanted, as in 127.0.0.1:8080 or [::1]:8080"),
+            Self::UnixAddress => {
+                f.write_str("unix sockets are not part of this version; give host:port")
+            }
+            Self::StageVariable => {
+                f.write_str("NAME=VALUE is wanted, NAME of letters, digits and _")
+            }
+            Self::StageName => f.write_str("a stage name has 1 to 128 letters, digits, _ or -"),
+            Self::NotInThisVersion => f.write_str("known, but not part of this version"),
+        }
+    }
+}
+
+impl std::error::Error for ValueFault {}
+
+/// A value read by its `FromStr` from a string of the file.
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(D::Error::custom)
+}
+
+/// `host:port`, checked in shape; names are looked up by [`ListenAddress::resolve`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress(String);
+
+impl ListenAddress {
+    /// The addresses that the name stands for; never empty.
+    pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+        let addresses: Vec<SocketAddr> = self.0.to_socket_addrs()?.collect();
+        if addresses.is_empty() {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        Ok(addresses)
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        if text.starts_with("unix:") {
+            return Err(ValueFault::UnixAddress);
+        }
+        if text.parse::<SocketAddr>().is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(ValueFault::Address)?;
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if host.is_empty() || !host.bytes().all(is_name) {
+            return Err(ValueFault::Address);
+        }
+        port.parse::<Ranged<0, 65_535>>()
+            .map_err(|_| ValueFault::Address)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for ListenAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// `--s3-endpoint`: an [`Endpoint`] as the command line and the file hold it, its name not yet looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreUrl(Endpoint);
+
+impl StoreUrl {
+    /// The endpoint with its addresses. Blocks while the name is looked up.
+    pub fn into_resolved(mut self) -> Result<Endpoint, EndpointError> {
+        self.0.resolve()?;
+        Ok(self.0)
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.0.authority())
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        Endpoint::parse(text).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// `--stage`: 1 to 128 letters, digits, `_`, `-` (API Gateway's `CreateStage`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageName(String);
+
+impl StageName {
+    /// The name.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for StageName {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        if (1..=128).contains(&text.len()) && text.bytes().all(good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueFault::StageName)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StageName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// `--stage-variable NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageVariable {
+    /// The variable.
+    pub name: String,
+    /// Its text.
+    pub value: String,
+}
+
+impl FromStr for StageVariable {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let (name, value) = text.split_once('=').ok_or(ValueFault::StageVariable)?;
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(ValueFault::StageVariable);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
+/// An option or key of a later version: any value is refused, with that said.
+#[derive(Clone, Copy, Debug)]
+pub enum NotInThisVersion {}
+
+impl FromStr for NotInThisVersion {
+    type Err = ValueFault;
+
+    fn from_str(_: &str) -> Result<Self, ValueFault> {
+        Err(ValueFault::NotInThisVersion)
+    }
+}
+
+impl<'de> Deserialize<'de> for NotInThisVersion {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom(ValueFault::NotInThisVersion))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_within_the_range() {
+        assert_eq!("1".parse::<WorkerCount>().unwrap().number(), 1);
+        assert_eq!("1024".parse::<WorkerCount>().unwrap().number(), 1024);
+        for refused in [
+            "",
+            "0",
+            "1025",
+            "+1",
+            "-1",
+            " 1",
+            "1 ",
+            "1.0",
+            "99999999999999999999",
+        ] {
+            assert!(refused.parse::<WorkerCount>().is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn listen_addresses_are_host_and_port() {
+        for taken in [
+            "127.0.0.1:8080",
+            "[::1]:0",
+            "localhost:8080",
+            "0.0.0.0:65535",
+        ] {
+            assert!(taken.parse::<ListenAddress>().is_ok(), "{taken}");
+        }
+        for refused in [
+            "",
+            "8080",
+            ":8080",
+            "localhost",
+            "localhost:",
+            "localhost:65536",
+            "a b:1",
+            "::1:80x",
+        ] {
+            assert_eq!(
+                refused.parse::<ListenAddress>(),
+                Err(ValueFault::Address),
+                "{refused}"
+            );
+        }
+        assert_eq!(
+            "unix:/run/s".parse::<ListenAddress>(),
+            Err(ValueFault::UnixAddress)
+        );
+    }
+
+    #[test]
+    fn stage_names_keep_to_api_gateways_alphabet() {
+        assert!("v1_beta-2".parse::<StageName>().is_ok());
+        assert!("v".repeat(128).parse::<StageName>().is_ok());
+        for refused in ["", "a/b", "a b", "é", "v".repeat(129).as_str()] {
+            assert!(refused.parse::<StageName>().is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn stage_variables_are_name_and_value() {
+        let variable: StageVariable = "bucket=a=b".parse().unwrap();
+        assert_eq!(
+            (variable.name.as_str(), variable.value.as_str()),
+            ("bucket", "a=b")
+        );
+        assert!("bucket=".parse::<StageVariable>().is_ok());
+        for refused in ["bucket", "=a", "a-b=c"] {
+            assert!(refused.parse::<StageVariable>().is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Signals, on threads of their own: they only write to [`Lifecycle`], which the workers look at.
+//!
+//! SIGTERM and SIGINT drain, a second one and SIGQUIT leave now, SIGHUP is answered in the log.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+
+use crate::app::exit::Exit;
+use crate::net::clock;
+use crate::serve::settings::Lifecycle;
+
+/// `Lifecycle::stop`: no new connections, finish the running exchanges.
+const STOP_DRAIN: u64 = 1;
+/// `Lifecycle::stop`: leave.
+const STOP_NOW: u64 = 2;
+/// Workers that were told to leave and did not within this time are left behind.
+const LEAVE_MS_MAX: u64 = 5_000;
+
+/// Signals watched from [`watch`] to [`SignalWatch::finish`].
+#[derive(Debug)]
+pub struct SignalWatch {
+    handle: Handle,
+    threads: [JoinHandle<()>; 2],
+    drain_timed_out: Arc<AtomicBool>,
+}
+
+impl SignalWatch {
+    /// Ends the threads. The exit status of a run that ended without a fault of its own.
+    pub fn finish(self) -> Exit {
+        self.handle.close();
+        for thread in self.threads {
+            // ignored: a watcher that panicked has printed so, and nothing is left to watch
+            let _ignored = thread.join();
+        }
+        if self.drain_timed_out.load(Ordering::Relaxed) {
+            Exit::DrainTimedOut
+        } else {
+            Exit::AsAsked
+        }
+    }
+}
+
+/// Watches from now on. Fails only when the system has no threads or descriptors left.
+pub fn watch(lifecycle: Arc<Lifecycle>, drain_ms_max: u64) -> io::Result<SignalWatch> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP])?;
+    let handle = signals.handle();
+    let drain_timed_out = Arc::new(AtomicBool::new(false));
+    let (sender, receiver) = channel();
+    let listening = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(signal).is_err() {
+                    break;
+                }
+            }
+        })?;
+    let drain = Drain {
+        lifecycle,
+        drain_ms_max,
+        timed_out: Arc::clone(&drain_timed_out),
+    };
+    let draining = std::thread::Builder::new()
+        .name("drain".to_owned())
+        .spawn(move || {
+            if let Some(exit) = drain.follow(&receiver, LEAVE_MS_MAX) {
+                tracing::error!(
+                    "workers did not leave within {LEAVE_MS_MAX} ms; leaving without them"
+                );
+                std::process::exit(i32::from(exit.status()));
+            }
+        })?;
+    Ok(SignalWatch {
+        handle,
+        threads: [listening, draining],
+        drain_timed_out,
+    })
+}
+
+/// Turns signals into the states of a [`Lifecycle`].
+struct Drain {
+    lifecycle: Arc<Lifecycle>,
+    drain_ms_max: u64,
+    timed_out: Arc<AtomicBool>,
+}
+
+impl Drain {
+    /// Follows `signals` until they end. Some status: the workers were told to leave `leave_ms_max` ago and have not.
+    fn follow(&self, signals: &Receiver<i32>, leave_ms_max: u64) -> Option<Exit> {
+        let exit = self.until_stop_now(signals)?;
+        self.lifecycle.stop.store(STOP_NOW, Ordering::Relaxed);
+        match signals.recv_timeout(Duration::from_millis(leave_ms_max)) {
+            Err(RecvTimeoutError::Disconnected) => None,
+            Ok(_) | Err(RecvTimeoutError::Timeout) => Some(exit),
+        }
+    }
+
+    /// The status to leave with once it is time to leave now; `None` if the signals ended first.
+    fn until_stop_now(&self, signals: &Receiver<i32>) -> Option<Exit> {
+        loop {
+            match signals.recv().ok()? {
+                SIGHUP => refuse_reload(),
+                SIGQUIT => return Some(Exit::AsAsked),
+                _ => break,
+            }
+        }
+        tracing::info!(drain_ms_max = self.drain_ms_max, "draining");
+        self.lifecycle.stop.store(STOP_DRAIN, Ordering::Relaxed);
+        let until_ms = clock::monotonic_ms().saturating_add(self.drain_ms_max);
+        loop {
+            let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
+            match signals.recv_timeout(Duration::from_millis(left_ms)) {
+                Ok(SIGHUP) => refuse_reload(),
+                Ok(_) => return Some(Exit::AsAsked),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    let open = self.lifecycle.connections.load(Ordering::Relaxed);
+                    tracing::warn!(
+                        open,
+                        "drain timed out (--drain-timeout); cutting connections"
+                    );
+                    self.timed_out.store(true, Ordering::Relaxed);
+                    return Some(Exit::DrainTimedOut);
+                }
+            }
+        }
+    }
+}
+
+fn refuse_reload() {
+    tracing::warn!(
+        "SIGHUP: reload is not part of this version; restart to read documents and settings again"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Follows `sent` to the end of the signals; the stop state, whether the drain timed out, and the forced exit.
+    fn followed(sent: &[i32], drain_ms_max: u64) -> (u64, bool, Option<Exit>) {
+        let drain = Drain {
+            lifecycle: Arc::default(),
+            drain_ms_max,
+            timed_out: Arc::default(),
+        };
+        let (sender, receiver) = channel();
+        for &signal in sent {
+            sender.send(signal).unwrap();
+        }
+        // With no time to drain the signals stay open, so that the time-out is what ends the wait.
+        let _open = (drain_ms_max == 0).then_some(sender);
+        let exit = drain.follow(&receiver, 0);
+        let stop = drain.lifecycle.stop.load(Ordering::Relaxed);
+        (stop, drain.timed_out.load(Ordering::Relaxed), exit)
+    }
+
+    #[test]
+    fn one_sigterm_or_sigint_drains() {
+        assert_eq!(followed(&[SIGTERM], 60_000), (STOP_DRAIN, false, None));
+        assert_eq!(followed(&[SIGINT], 60_000), (STOP_DRAIN, false, None));
+    }
+
+    #[test]
+    fn a_second_one_leaves_now() {
+        assert_eq!(
+            followed(&[SIGTERM, SIGINT], 60_000),
+            (STOP_NOW, false, None)
+        );
+    }
+
+    #[test]
+    fn sigquit_leaves_now() {
+        assert_eq!(followed(&[SIGQUIT], 60_000), (STOP_NOW, false, None));
+    }
+
+    #[test]
+    fn sighup_changes_nothing() {
+        assert_eq!(followed(&[SIGHUP, SIGHUP], 60_000), (0, false, None));
+        assert_eq!(
+            followed(&[SIGTERM, SIGHUP], 60_000),
+            (STOP_DRAIN, false, None)
+        );
+    }
+
+    #[test]
+    fn a_drain_that_times_out_leaves_with_its_own_status() {
+        assert_eq!(
+            followed(&[SIGTERM], 0),
+            (STOP_NOW, true, Some(Exit::DrainTimedOut))
+        );
+    }
+
+    #[test]
+    fn a_watch_that_saw_nothing_ends_as_asked() {
+        let watch = watch(Arc::default(), 1).unwrap();
+        assert_eq!(watch.finish(), Exit::AsAsked);
+    }
+}

@@ -1,0 +1,67 @@
+//! What the tests of this floor share: a core on each driver, connections to ourselves.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::net::deadline::DeadlineTable;
+use crate::net::driver::Core;
+use crate::net::driver::DriverChoice;
+use crate::net::driver::run_core;
+use crate::net::stream::Stream;
+
+/// A test that takes longer hangs.
+const TEST_MS_MAX: u64 = 20_000;
+
+/// Runs a test on io_uring and on epoll: epoll hides what io_uring loses.
+pub(crate) fn on_each_driver<F: AsyncFn(Core)>(test: F) {
+    for choice in [DriverChoice::Uring, DriverChoice::Epoll] {
+        let done = run_core(choice, |core| {
+            monoio::time::timeout(Duration::from_millis(TEST_MS_MAX), test(core))
+        });
+        assert!(done.unwrap().is_ok(), "hangs on {choice:?}");
+    }
+}
+
+/// A socket that listens on a free port of 127.0.0.1.
+pub(crate) fn listening() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// A connection: our end, and the peer's as a plain blocking socket.
+pub(crate) fn connection(deadlines: &DeadlineTable) -> (Stream, TcpStream) {
+    let (listener, address) = listening();
+    let peer = TcpStream::connect(address).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    (Stream::from_std(ours, deadlines).unwrap(), peer)
+}
+
+/// A connection with both ends on this core.
+pub(crate) fn stream_pair(deadlines: &DeadlineTable) -> (Stream, Stream) {
+    let (ours, peer) = connection(deadlines);
+    (ours, Stream::from_std(peer, deadlines).unwrap())
+}
+
+/// Polls once, so that an operation is in flight afterwards.
+pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// `count` bytes in which every position can be told from its neighbours.
+pub(crate) fn pattern(count: usize) -> Vec<u8> {
+    (0..count)
+        .map(|position| u8::try_from(position % 251).unwrap())
+        .collect()
+}

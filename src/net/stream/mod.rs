@@ -1,0 +1,315 @@
+//! A TCP connection with its deadline.
+//!
+//! There is no call that races a receive against something else: on io_uring a receive that is dropped may already have
+//! eaten bytes, so the only end of a wait is data, the peer, or the deadline, and a connection whose deadline passed is
+//! finished. Dropping the future of [`Stream::recv`] or [`Stream::send_all`] means giving up the connection;
+//! [`Stream::readable`] and [`Stream::writable`] move no bytes and may be dropped.
+//! Every socket is non-blocking, which the ring ignores and `splice(2)` needs, and has `TCP_NODELAY`.
+
+mod halves;
+mod transfer;
+
+pub use halves::ReadHalf;
+pub use halves::WriteHalf;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::fd::RawFd;
+
+use bytes::Bytes;
+use monoio::io::OwnedReadHalf;
+use monoio::io::OwnedWriteHalf;
+use monoio::io::Splitable;
+use monoio::net::TcpStream;
+use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::Shutdown;
+use nix::sys::socket::sockopt;
+
+use crate::net::deadline::Cut;
+use crate::net::deadline::DeadlineSlot;
+use crate::net::deadline::DeadlineTable;
+
+/// A connection of this core.
+#[derive(Debug)]
+pub struct Stream {
+    /// First, so that the table forgets the descriptor before it is closed.
+    deadline: DeadlineSlot,
+    socket: Socket,
+    fd: RawFd,
+    peer: SocketAddr,
+}
+
+/// What lies in the socket's receive queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nothing, and the peer has not closed.
+    Nothing,
+    /// At least one byte.
+    Bytes,
+    /// The peer closed, or the connection failed.
+    Closed,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Whole(TcpStream),
+    Halves(OwnedReadHalf<TcpStream>, OwnedWriteHalf<TcpStream>),
+    Gone,
+}
+
+impl Stream {
+    /// Connects within `connect_ms_max`.
+    ///
+    /// Nothing is in flight that could end late: the connect call returns at once, only readiness is waited for, and at
+    /// the deadline the half-open socket is shut, which makes it ready. Dropping the future closes the socket.
+    ///
+    /// # Errors
+    /// `TimedOut` at the deadline, else what the system says.
+    pub async fn connect(
+        address: SocketAddr,
+        deadlines: &DeadlineTable,
+        connect_ms_max: u64,
+    ) -> io::Result<Self> {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM.nonblocking(),
+            Some(socket2::Protocol::TCP),
+        )?;
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => {
+                return Err(error);
+            }
+            _ => {}
+        }
+        let mut stream = Self::adopt(socket.into(), address, deadlines)?;
+        stream.arm(connect_ms_max, Cut::Both);
+        let ready = stream.writable().await;
+        stream.disarm();
+        ready?;
+        match nix::sys::socket::getsockopt(stream.fd, sockopt::SocketError)? {
+            0 => Ok(stream),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Takes over a connected socket.
+    ///
+    /// # Errors
+    /// The peer has gone, or the driver has no room for the socket.
+    pub fn from_std(tcp: std::net::TcpStream, deadlines: &DeadlineTable) -> io::Result<Self> {
+        let peer = tcp.peer_addr()?;
+        Self::adopt(tcp, peer, deadlines)
+    }
+
+    /// As [`Stream::from_std`], with the peer's address known.
+    ///
+    /// # Errors
+    /// The driver has no room for the socket.
+    pub fn adopt(
+        tcp: std::net::TcpStream,
+        peer: SocketAddr,
+        deadlines: &DeadlineTable,
+    ) -> io::Result<Self> {
+        tcp.set_nonblocking(true)?;
+        tcp.set_nodelay(true)?;
+        let tcp = TcpStream::from_std(tcp)?;
+        let fd = tcp.as_raw_fd();
+        Ok(Self {
+            deadline: deadlines.register(fd),
+            socket: Socket::Whole(tcp),
+            fd,
+            peer,
+        })
+    }
+
+    /// Receives into `buffer[at..]`, at most `bytes_max` bytes and never beyond its capacity; the buffer's length becomes
+    /// `at` plus the count. What was behind `at` is lost; if the buffer was shorter, zeroes lie before `at`. 0 is the end.
+    ///
+    /// # Errors
+    /// `TimedOut` if a deadline has passed and nothing had come before it, `InvalidInput` if there is no room, else what
+    /// the system says.
+    pub async fn recv(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        bytes_max: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        match self.socket.whole() {
+            Ok(tcp) => transfer::recv(tcp, &self.deadline, buffer, at, bytes_max).await,
+            Err(error) => (Err(error), buffer),
+        }
+    }
+
+    /// Receives behind what `buffer` holds, up to its capacity. 0 is the end.
+    ///
+    /// # Errors
+    /// As [`Stream::recv`].
+    pub async fn recv_append(&mut self, buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
+        let at = buffer.len();
+        self.recv(buffer, at, usize::MAX).await
+    }
+
+    /// Sends all of `buffer[range]`, cut to what the buffer holds.
+    ///
+    /// # Errors
+    /// `TimedOut` if a deadline has shut both directions, else what the system says; some bytes may have been sent.
+    pub async fn send_all(
+        &mut self,
+        buffer: Vec<u8>,
+        range: Range<usize>,
+    ) -> (io::Result<()>, Vec<u8>) {
+        match self.socket.whole() {
+            Ok(tcp) => transfer::send(tcp, &self.deadline, buffer, range).await,
+            Err(error) => (Err(error), buffer),
+        }
+    }
+
+    /// Sends all of `bytes`.
+    ///
+    /// # Errors
+    /// As [`Stream::send_all`].
+    pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        let range = 0..bytes.len();
+        let tcp = self.socket.whole()?;
+        transfer::send(tcp, &self.deadline, bytes, range).await.0
+    }
+
+    /// Waits for something to receive: bytes, the end, or a failure. Holds no buffer; may be dropped.
+    ///
+    /// # Errors
+    /// `TimedOut` if a deadline has passed.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        let ready = self.socket.whole()?.readable(false).await;
+        if self.timed_out() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            ready
+        }
+    }
+
+    /// Waits for room to send, or a failure. May be dropped.
+    ///
+    /// # Errors
+    /// `TimedOut` if a deadline has shut both directions.
+    pub async fn writable(&mut self) -> io::Result<()> {
+        let ready = self.socket.whole()?.writable(false).await;
+        if self.deadline.fired() == Some(Cut::Both) {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            ready
+        }
+    }
+
+    /// Both directions, to be used at the same time.
+    ///
+    /// # Errors
+    /// None in practice: only a stream that has lost its socket has no halves.
+    pub fn halves(&mut self) -> io::Result<(ReadHalf<'_>, WriteHalf<'_>)> {
+        let (read, write) = self.socket.halves()?;
+        let read = ReadHalf {
+            deadline: &self.deadline,
+            socket: read,
+        };
+        Ok((
+            read,
+            WriteHalf {
+                deadline: &self.deadline,
+                socket: write,
+                fd: self.fd,
+            },
+        ))
+    }
+
+    /// See [`DeadlineSlot::arm`].
+    pub fn arm(&self, ms: u64, cut: Cut) {
+        self.deadline.arm(ms, cut);
+    }
+
+    /// See [`DeadlineSlot::arm_idle`].
+    pub fn arm_idle(&self, ms: u64) {
+        self.deadline.arm_idle(ms);
+    }
+
+    /// See [`DeadlineSlot::disarm`].
+    pub fn disarm(&self) {
+        self.deadline.disarm();
+    }
+
+    /// True if a deadline has passed: nothing can be received any more, and the connection must not be reused.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.deadline.fired().is_some()
+    }
+
+    /// Sends FIN; receiving goes on.
+    ///
+    /// # Errors
+    /// The peer has gone.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
+    }
+
+    /// Looks into the receive queue, taking nothing from it.
+    #[must_use]
+    pub fn unread(&self) -> Unread {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match nix::sys::socket::recv(self.fd, &mut [0], flags) {
+            Ok(0) => Unread::Closed,
+            Ok(_) => Unread::Bytes,
+            Err(Errno::EAGAIN) => Unread::Nothing,
+            Err(_) => Unread::Closed,
+        }
+    }
+
+    /// The other end.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The descriptor, open as long as the stream.
+    #[must_use]
+    pub const fn raw_fd(&self) -> RawFd {
+        self.fd
+    }
+}
+
+impl Socket {
+    fn whole(&mut self) -> io::Result<&mut TcpStream> {
+        if matches!(self, Self::Halves(..))
+            && let Self::Halves(read, write) = mem::replace(self, Self::Gone)
+            && let Ok(tcp) = read.reunite(write)
+        {
+            *self = Self::Whole(tcp);
+        }
+        match self {
+            Self::Whole(tcp) => Ok(tcp),
+            Self::Halves(..) | Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn halves(
+        &mut self,
+    ) -> io::Result<(
+        &mut OwnedReadHalf<TcpStream>,
+        &mut OwnedWriteHalf<TcpStream>,
+    )> {
+        if matches!(self, Self::Whole(_))
+            && let Self::Whole(tcp) = mem::replace(self, Self::Gone)
+        {
+            let (read, write) = tcp.into_split();
+            *self = Self::Halves(read, write);
+        }
+        match self {
+            Self::Halves(read, write) => Ok((read, write)),
+            Self::Whole(_) | Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}

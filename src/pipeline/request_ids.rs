@@ -1,0 +1,195 @@
+//! Request, extended request and trace ids (spec 02, "Ids"). Randomness is an argument.
+
+use crate::wire::date::UnixSeconds;
+
+/// Bytes of randomness that the ids of one request take: 16 for the UUID, 15 for the extended id, 12 for the trace's
+/// root, 8 for its parent.
+pub const RANDOM_BYTES: usize = 51;
+
+/// Longest part of a client's trace header that is kept, in bytes.
+const TRACE_PART_BYTES_MAX: usize = 64;
+
+const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The ids of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestIds {
+    request_id: String,
+    extended_request_id: String,
+    trace_id: String,
+}
+
+impl RequestIds {
+    /// Makes the ids; `client_trace` is the client's `X-Amzn-Trace-Id`, whose readable parts are kept.
+    #[must_use]
+    pub fn new(
+        random: &[u8; RANDOM_BYTES],
+        time: UnixSeconds,
+        client_trace: Option<&[u8]>,
+    ) -> Self {
+        let (uuid, rest) = random.split_at(16);
+        let (extended, rest) = rest.split_at(15);
+        let (root, parent) = rest.split_at(12);
+        Self {
+            request_id: uuid_v4(uuid),
+            extended_request_id: extended_id(extended),
+            trace_id: trace_id(client_trace.unwrap_or_default(), time, root, parent),
+        }
+    }
+
+    /// `x-amzn-RequestId`: a UUID of version 4, lower case.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// `x-amz-apigw-id`: 15 characters of the URL alphabet of Base64 and `=`.
+    #[must_use]
+    pub fn extended_request_id(&self) -> &str {
+        &self.extended_request_id
+    }
+
+    /// `X-Amzn-Trace-Id`, as the store gets it and the response repeats it.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.trace_id
+    }
+}
+
+fn uuid_v4(random: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, &byte) in random.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        let byte = match at {
+            6 => byte & 0x0f | 0x40,
+            8 => byte & 0x3f | 0x80,
+            _ => byte,
+        };
+        push_hex(&mut text, &[byte]);
+    }
+    text
+}
+
+fn extended_id(random: &[u8]) -> String {
+    let character = |&byte: &u8| {
+        BASE64_URL
+            .get(usize::from(byte & 63))
+            .copied()
+            .map(char::from)
+    };
+    random.iter().filter_map(character).chain(['=']).collect()
+}
+
+/// The client's Root, Parent and Sampled where it sent them. Without Root a new one; without Parent a new one;
+/// without Sampled `1` if a Parent came in, else `0`.
+fn trace_id(client: &[u8], time: UnixSeconds, root: &[u8], parent: &[u8]) -> String {
+    let mut out = String::with_capacity(74);
+    out.push_str("Root=");
+    match trace_part(client, "Root") {
+        Some(kept) => out.push_str(kept),
+        None => {
+            let [.., a, b, c, d] = time.0.to_be_bytes();
+            out.push_str("1-");
+            push_hex(&mut out, &[a, b, c, d]);
+            out.push('-');
+            push_hex(&mut out, root);
+        }
+    }
+    out.push_str(";Parent=");
+    let client_parent = trace_part(client, "Parent");
+    match client_parent {
+        Some(kept) => out.push_str(kept),
+        None => push_hex(&mut out, parent),
+    }
+    out.push_str(";Sampled=");
+    let default = if client_parent.is_some() { "1" } else { "0" };
+    out.push_str(trace_part(client, "Sampled").unwrap_or(default));
+    out
+}
+
+/// The value of `NAME=value` among parts between `;`, if it is of letters, digits and `-` and not too long.
+fn trace_part<'c>(client: &'c [u8], name: &str) -> Option<&'c str> {
+    let parts = client.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let mut values =
+        parts.filter_map(|part| part.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    let value = values.next()?;
+    let readable = !value.is_empty()
+        && value.len() <= TRACE_PART_BYTES_MAX
+        && value
+            .iter()
+            .all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if readable {
+        std::str::from_utf8(value).ok()
+    } else {
+        None
+    }
+}
+
+fn push_hex(out: &mut String, bytes: &[u8]) {
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    out.extend(nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: UnixSeconds = UnixSeconds(0x5f00_0001);
+
+    fn trace(client: &str) -> String {
+        let ids = RequestIds::new(&[0xab; RANDOM_BYTES], TIME, Some(client.as_bytes()));
+        ids.trace_id().to_owned()
+    }
+
+    #[test]
+    fn ids_have_the_shapes_of_the_specification() {
+        let ids = RequestIds::new(&[0xff; RANDOM_BYTES], TIME, None);
+        assert_eq!(ids.request_id(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(ids.extended_request_id(), "_______________=");
+        assert_eq!(
+            ids.trace_id(),
+            "Root=1-5f000001-ffffffffffffffffffffffff;Parent=ffffffffffffffff;Sampled=0"
+        );
+    }
+
+    #[test]
+    fn a_clients_root_is_kept_and_the_rest_made() {
+        assert_eq!(
+            trace("Root=1-a-b"),
+            "Root=1-a-b;Parent=abababababababab;Sampled=0"
+        );
+        assert_eq!(
+            trace("Root=1-a-b;Sampled=1"),
+            "Root=1-a-b;Parent=abababababababab;Sampled=1"
+        );
+    }
+
+    #[test]
+    fn a_clients_parent_is_kept_and_sampled() {
+        assert_eq!(
+            trace("Parent=53; Root=1-a-b"),
+            "Root=1-a-b;Parent=53;Sampled=1"
+        );
+        assert_eq!(
+            trace("Parent=53;Root=1-a-b;Sampled=0"),
+            "Root=1-a-b;Parent=53;Sampled=0"
+        );
+    }
+
+    #[test]
+    fn unreadable_parts_are_made_anew() {
+        let fresh = "Root=1-5f000001-abababababababababababab;Parent=abababababababab;Sampled=0";
+        for client in [
+            "",
+            "Root=",
+            "Root=a b",
+            "Root=a\u{e9}",
+            &format!("Root={}", "a".repeat(65)),
+        ] {
+            assert_eq!(trace(client), fresh, "{client}");
+        }
+        assert_ne!(trace(&format!("Root={}", "a".repeat(64))), fresh);
+    }
+}

@@ -1,0 +1,264 @@
+//! The client's request body: read with the payload limit, `100 Continue` and the idle limit kept.
+
+use crate::net::deadline::Cut;
+use crate::net::stream::Stream;
+use crate::pipeline::body_plan::BodyContent;
+use crate::pipeline::body_plan::BodyConverter;
+use crate::serve::body_reader::BodyReader;
+use crate::serve::failure::BodyFault;
+use crate::serve::failure::UploadFault;
+use crate::serve::inbox::Inbox;
+
+/// Read from the client at once while a body is converted.
+const CONVERT_BYTES: usize = 48 * 1024;
+
+/// How far a request body has arrived.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The rest of the body.
+    pub reader: BodyReader,
+    /// The client waits for `100 Continue` (RFC 9110 §10.1.1), so that it may never send the body.
+    pub waits_for_continue: bool,
+    /// Some of it was asked for: a body that is begun but not read to its end leaves no place for another request.
+    pub begun: bool,
+}
+
+/// A request body on its way in.
+#[derive(Debug)]
+pub struct ClientBody<'c> {
+    stream: &'c mut Stream,
+    inbox: &'c mut Inbox,
+    arrival: &'c mut Arrival,
+    limit: PayloadLimit,
+    idle_ms: u64,
+}
+
+/// Counts a body against a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadLimit {
+    bytes_max: u64,
+    seen: u64,
+}
+
+impl PayloadLimit {
+    /// A count of nothing; `bytes_max` 0 is no limit.
+    #[must_use]
+    pub const fn new(bytes_max: u64) -> Self {
+        Self { bytes_max, seen: 0 }
+    }
+
+    /// Whether a body of this length is over the limit.
+    #[must_use]
+    pub const fn refuses(self, length: u64) -> bool {
+        self.bytes_max > 0 && length > self.bytes_max
+    }
+
+    /// Counts `bytes` more.
+    ///
+    /// # Errors
+    /// The limit is crossed.
+    pub fn count(&mut self, bytes: usize) -> Result<(), UploadFault> {
+        self.seen = self.seen.saturating_add(bytes as u64);
+        if self.refuses(self.seen) {
+            Err(UploadFault::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl<'c> ClientBody<'c> {
+    /// The body that `arrival` reads from this connection.
+    pub const fn new(
+        stream: &'c mut Stream,
+        inbox: &'c mut Inbox,
+        arrival: &'c mut Arrival,
+        bytes_max: u64,
+        idle_ms: u64,
+    ) -> Self {
+        Self {
+            stream,
+            inbox,
+            arrival,
+            limit: PayloadLimit::new(bytes_max),
+            idle_ms,
+        }
+    }
+
+    /// Bytes still to come, where the framing tells.
+    #[must_use]
+    pub const fn remaining(&self) -> Option<u64> {
+        self.arrival.reader.remaining()
+    }
+
+    /// Appends at most `max` bytes to `out`; 0 only at the end of the body.
+    pub async fn read(
+        &mut self,
+        out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, UploadFault>, Vec<u8>) {
+        if self.arrival.reader.is_done() {
+            return (Ok(0), out);
+        }
+        self.arrival.begun = true;
+        if let Err(fault) = self.invite().await {
+            return (Err(fault), out);
+        }
+        self.stream.arm(self.idle_ms, Cut::Read);
+        let (result, out) = self
+            .arrival
+            .reader
+            .read(self.stream, self.inbox, out, max)
+            .await;
+        self.stream.disarm();
+        let result = result.map_err(UploadFault::Client).and_then(|count| {
+            self.limit.count(count)?;
+            Ok(count)
+        });
+        (result, out)
+    }
+
+    /// Says `100 Continue` once, and only if the client has not begun to send.
+    async fn invite(&mut self) -> Result<(), UploadFault> {
+        if !std::mem::take(&mut self.arrival.waits_for_continue) || !self.inbox.is_empty() {
+            return Ok(());
+        }
+        let line = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        let all = 0..line.len();
+        self.stream.arm(self.idle_ms, Cut::Both);
+        let (result, _line) = self.stream.send_all(line, all).await;
+        self.stream.disarm();
+        result.map_err(|error| UploadFault::Client(BodyFault::Io(error.kind())))
+    }
+}
+
+/// A request body after its conversion.
+#[derive(Debug)]
+pub struct ConvertedBody<'c> {
+    client: ClientBody<'c>,
+    content: BodyContent<'c>,
+    /// Gone once the body has ended.
+    converter: Option<BodyConverter<'c>>,
+    /// Converted bytes that nobody has taken; `taken` of them are used up.
+    spill: Vec<u8>,
+    taken: usize,
+    begun: bool,
+    limit: PayloadLimit,
+}
+
+impl<'c> ConvertedBody<'c> {
+    /// `client` as `content` makes it. What comes out is counted against the same limit (spec 11, "Payload counting").
+    #[must_use]
+    pub fn new(client: ClientBody<'c>, content: BodyContent<'c>) -> Self {
+        let limit = PayloadLimit::new(client.limit.bytes_max);
+        let converter = Some(BodyConverter::new(content));
+        Self {
+            client,
+            content,
+            converter,
+            spill: Vec::new(),
+            taken: 0,
+            begun: false,
+            limit,
+        }
+    }
+
+    /// Bytes that will come out, where that is known now: what was read ahead and what is still to come.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        if self.begun && !self.content.is_identity() {
+            return None;
+        }
+        let ahead = self.spill.len().saturating_sub(self.taken) as u64;
+        self.content
+            .output_len(self.client.remaining())
+            .map(|rest| rest.saturating_add(ahead))
+    }
+
+    /// Appends at most `max` bytes to `out`; 0 only at the end.
+    pub async fn read(
+        &mut self,
+        out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, UploadFault>, Vec<u8>) {
+        if self.content.is_identity() && self.spill.is_empty() {
+            let (result, out) = self.client.read(out, max).await;
+            if matches!(result, Ok(0)) {
+                self.converter = None;
+            }
+            return (result, out);
+        }
+        if let Err(fault) = self.refill().await {
+            return (Err(fault), out);
+        }
+        self.take_spill(out, max)
+    }
+
+    /// Whether nothing more will come out; reads ahead to find out.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn at_end(&mut self) -> Result<bool, UploadFault> {
+        self.refill().await?;
+        Ok(self.spill.is_empty())
+    }
+
+    fn take_spill(
+        &mut self,
+        mut out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, UploadFault>, Vec<u8>) {
+        let rest = self.spill.get(self.taken..).unwrap_or_default();
+        let count = rest.len().min(max);
+        out.extend_from_slice(rest.get(..count).unwrap_or_default());
+        self.taken += count;
+        if self.taken >= self.spill.len() {
+            self.spill.clear();
+            self.taken = 0;
+        }
+        (Ok(count), out)
+    }
+
+    /// Converts client bytes until the spill holds something or the body ends.
+    async fn refill(&mut self) -> Result<(), UploadFault> {
+        while self.spill.is_empty() && self.converter.is_some() {
+            self.begun = true;
+            let (result, input) = self
+                .client
+                .read(Vec::with_capacity(CONVERT_BYTES), CONVERT_BYTES)
+                .await;
+            let ended = result? == 0;
+            let converted = match (&mut self.converter, ended) {
+                (Some(converter), false) => converter.push(&input, &mut self.spill),
+                (converter, _) => converter
+                    .take()
+                    .map_or(Ok(()), |converter| converter.finish(&mut self.spill)),
+            };
+            converted.map_err(|_fault| UploadFault::Conversion)?;
+            self.limit.count(self.spill.len())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
+        let mut limit = PayloadLimit::new(10);
+        assert_eq!(limit.count(10), Ok(()));
+        assert_eq!(limit.count(1), Err(UploadFault::TooLarge));
+        assert!(!limit.refuses(10));
+        assert!(limit.refuses(11));
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let mut limit = PayloadLimit::new(0);
+        assert_eq!(limit.count(usize::MAX), Ok(()));
+        assert_eq!(limit.count(usize::MAX), Ok(()));
+        assert!(!limit.refuses(u64::MAX));
+    }
+}

@@ -1,0 +1,152 @@
+//! One client connection: heads off the wire, exchanges in order, the end.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::net::buffer::Class;
+use crate::net::deadline::Cut;
+use crate::net::stream::Stream;
+use crate::serve::gateway;
+use crate::serve::inbox::Inbox;
+use crate::serve::per_core::Core;
+use crate::wire::http1::head::HeadError;
+use crate::wire::http1::head::HeadLimits;
+use crate::wire::http1::head::RequestHead;
+
+/// API Gateway's quota for the length of a URL (spec 11).
+const TARGET_BYTES_MAX: usize = 10_240;
+/// Fields of one request.
+const FIELDS_MAX: usize = 128;
+/// After the last response the client may take this long to read it and close.
+const LINGER_MS_MAX: u64 = 2_000;
+/// What is read and thrown away meanwhile.
+const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A client and what it sent that nobody has read.
+#[derive(Debug)]
+pub struct Client {
+    /// Its connection.
+    pub stream: Stream,
+    /// Received bytes.
+    pub inbox: Inbox,
+    /// Its address.
+    pub peer: SocketAddr,
+}
+
+/// What follows an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The next request of the connection.
+    Request,
+    /// The answer was the last one.
+    Close,
+    /// The client is gone, or must notice that its response is not whole.
+    Cut,
+}
+
+/// Why no further head came.
+enum NoHead {
+    /// The client closed, or nothing came for the idle limit.
+    Closed,
+    /// A head began and stalled.
+    Stalled,
+    /// What came is not a head that is taken.
+    Refused(HeadError),
+}
+
+/// Serves requests until either side ends the connection.
+pub async fn serve(core: Rc<Core>, stream: Stream, peer: SocketAddr) {
+    let inbox = Inbox::new(core.buffers.take(Class::Head));
+    let mut client = Client {
+        stream,
+        inbox,
+        peer,
+    };
+    let mut head = RequestHead::default();
+    let limits = HeadLimits {
+        target_bytes_max: TARGET_BYTES_MAX,
+        fields_bytes_max: core.settings.limits.header_bytes_max,
+        fields_max: FIELDS_MAX,
+    };
+    loop {
+        let next = match next_head(&core, &mut client, &mut head, &limits).await {
+            Ok(()) => gateway::exchange(&core, &mut client, &head).await,
+            Err(NoHead::Closed) => Next::Cut,
+            Err(NoHead::Stalled) => gateway::refuse(&core, &mut client, 408).await,
+            Err(NoHead::Refused(error)) => {
+                gateway::refuse(&core, &mut client, error.status()).await
+            }
+        };
+        match next {
+            Next::Request => {}
+            Next::Close => {
+                linger(&core, &mut client).await;
+                break;
+            }
+            Next::Cut => break,
+        }
+    }
+    core.buffers.give(client.inbox.into_buffer());
+}
+
+/// Waits for a whole head: for its first byte under the idle limit, for the rest under the header limit.
+async fn next_head(
+    core: &Core,
+    client: &mut Client,
+    head: &mut RequestHead,
+    limits: &HeadLimits,
+) -> Result<(), NoHead> {
+    let timeouts = core.settings.timeouts;
+    let mut begun = false;
+    loop {
+        match head.read(client.inbox.unread(), limits) {
+            Ok(Some(used)) => {
+                client.inbox.consume(used);
+                client.stream.disarm();
+                return Ok(());
+            }
+            Ok(None) => {}
+            Err(error) => return Err(NoHead::Refused(error)),
+        }
+        if client.inbox.is_empty() {
+            if core.draining.get() {
+                return Err(NoHead::Closed);
+            }
+            client.stream.arm_idle(timeouts.idle_ms_max);
+        } else if !begun {
+            begun = true;
+            client.stream.arm(timeouts.header_ms_max, Cut::Read);
+        }
+        match client.inbox.fill(&mut client.stream).await {
+            Ok(0) if begun && client.stream.timed_out() => return Err(NoHead::Stalled),
+            Ok(0) => return Err(NoHead::Closed),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+                return Err(NoHead::Refused(HeadError::FieldsTooLarge));
+            }
+            Err(_gone) => return Err(NoHead::Closed),
+        }
+    }
+}
+
+/// Lets the client read the last response before the socket closes: closing with unread bytes in the socket would
+/// reset the connection and may take the response with it (RFC 9112 §9.6).
+async fn linger(core: &Core, client: &mut Client) {
+    if client.stream.shutdown_write().is_err() {
+        return;
+    }
+    client.stream.arm(LINGER_MS_MAX, Cut::Both);
+    let mut seen = 0;
+    let mut buffer = core.buffers.take(Class::Part);
+    while seen < LINGER_BYTES_MAX {
+        buffer.clear();
+        let room = buffer.capacity();
+        let (result, filled) = client.stream.recv(buffer, 0, room).await;
+        buffer = filled;
+        match result {
+            Ok(0) | Err(_) => break,
+            Ok(count) => seen += count,
+        }
+    }
+    core.buffers.give(buffer);
+}

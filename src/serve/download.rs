@@ -1,0 +1,317 @@
+//! Carries a response body from the store to the client by its plan.
+
+use crate::net::buffer::Class;
+use crate::net::splice::SpliceError;
+use crate::net::splice::SpliceFault;
+use crate::net::splice::splice_exact;
+use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::integration_response::MethodResponse;
+use crate::serve::client_response::ClientSide;
+use crate::serve::client_response::OutgoingFraming;
+use crate::serve::failure::BodyFault;
+use crate::serve::per_core::Core;
+use crate::serve::upstream_call::UpstreamResponse;
+
+/// From this length on the rest of an identity body is spliced.
+const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
+/// How much converted body may wait for its end, so that short bodies get a Content-Length.
+const LOOKAHEAD_BYTES_MAX: usize = 128 * 1024;
+/// Read from the store at once while a body is converted: 48 KiB become exactly 64 KiB of Base64.
+const CONVERT_BYTES: usize = 48 * 1024;
+const CRLF: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// Why a response did not reach the client whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownloadFault {
+    /// The store's body failed before anything was sent: another response can still be given.
+    Store(BodyFault),
+    /// The conversion failed before anything was sent.
+    Conversion,
+    /// The head was sent already: the connection must be cut, so that nobody takes the body for whole.
+    Cut,
+}
+
+/// Sends `response` with the body that `upstream` brings.
+///
+/// # Errors
+/// See [`DownloadFault`].
+pub async fn relay(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    response: &MethodResponse<'_>,
+    upstream: &mut UpstreamResponse,
+) -> Result<(), DownloadFault> {
+    if !response.body.body_allowed {
+        return head_only(core, client, response).await;
+    }
+    let mut buffer = core.buffers.take(Class::Body);
+    let result = if response.body.content.is_identity() {
+        relay_as_is(core, client, response, upstream, &mut buffer).await
+    } else {
+        relay_converted(core, client, response, upstream, &mut buffer).await
+    };
+    core.buffers.give(buffer);
+    result
+}
+
+async fn head_only(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    response: &MethodResponse<'_>,
+) -> Result<(), DownloadFault> {
+    client
+        .send_whole(core, response.status, &response.fields, b"")
+        .await
+        .map_err(|_gone| DownloadFault::Cut)
+}
+
+/// The head and the first bytes go in one send; the rest of a long body never enters user space.
+async fn relay_as_is(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    response: &MethodResponse<'_>,
+    upstream: &mut UpstreamResponse,
+    buffer: &mut Vec<u8>,
+) -> Result<(), DownloadFault> {
+    let framing = upstream
+        .body
+        .remaining()
+        .map_or_else(|| client.unknown_length(), OutgoingFraming::Length);
+    client.write_head(core, response.status, &response.fields, framing, buffer);
+    let OutgoingFraming::Length(length) = framing else {
+        return relay_unsized(core, client, upstream, framing, buffer).await;
+    };
+    let mut head_waits = true;
+    if length > 0 {
+        read_into(core, upstream, buffer)
+            .await
+            .map_err(DownloadFault::Store)?;
+    }
+    loop {
+        if head_waits || !buffer.is_empty() {
+            let all = 0..buffer.len();
+            client
+                .send(core, buffer, all)
+                .await
+                .map_err(|_gone| DownloadFault::Cut)?;
+            head_waits = false;
+        }
+        buffer.clear();
+        match upstream.body.remaining() {
+            None | Some(0) => return Ok(()),
+            Some(rest) if rest >= SPLICE_BYTES_MIN && upstream.inbox.is_empty() => {
+                if splice(core, client, upstream, rest).await? {
+                    return Ok(());
+                }
+            }
+            Some(_) => {}
+        }
+        read_into(core, upstream, buffer)
+            .await
+            .map_err(|_fault| DownloadFault::Cut)?;
+    }
+}
+
+/// Moves `rest` bytes in the kernel; `false` if there is no pipe to be had.
+async fn splice(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    upstream: &mut UpstreamResponse,
+    rest: u64,
+) -> Result<bool, DownloadFault> {
+    let idle_ms = core.settings.timeouts.idle_ms_max;
+    match splice_exact(
+        &core.pipes,
+        &mut upstream.stream,
+        client.stream,
+        rest,
+        idle_ms,
+    )
+    .await
+    {
+        Ok(()) => {
+            upstream.body.finish();
+            Ok(true)
+        }
+        Err(SpliceError {
+            fault: SpliceFault::NoPipe,
+            ..
+        }) => Ok(false),
+        Err(_moved_in_part) => Err(DownloadFault::Cut),
+    }
+}
+
+async fn relay_unsized(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    upstream: &mut UpstreamResponse,
+    framing: OutgoingFraming,
+    buffer: &mut Vec<u8>,
+) -> Result<(), DownloadFault> {
+    let mut sender = PieceSender {
+        framing,
+        head_sent: false,
+    };
+    let mut piece = Vec::with_capacity(CONVERT_BYTES);
+    loop {
+        piece.clear();
+        let idle_ms = core.settings.timeouts.idle_ms_max;
+        let (result, filled) = upstream.read(piece, CONVERT_BYTES, idle_ms).await;
+        piece = filled;
+        match result {
+            Ok(0) => return sender.finish(core, client, buffer).await,
+            Ok(_) => sender.send(core, client, buffer, &piece).await?,
+            Err(fault) => return Err(sender.fault(fault)),
+        }
+    }
+}
+
+async fn relay_converted(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    response: &MethodResponse<'_>,
+    upstream: &mut UpstreamResponse,
+    buffer: &mut Vec<u8>,
+) -> Result<(), DownloadFault> {
+    let known = response.body.content.output_len(upstream.body.remaining());
+    let mut converter = Some(BodyConverter::new(response.body.content));
+    let mut out = Vec::with_capacity(LOOKAHEAD_BYTES_MAX);
+    let mut input = Vec::with_capacity(CONVERT_BYTES);
+    let mut ended = false;
+    while !ended && out.len() < LOOKAHEAD_BYTES_MAX / 2 {
+        ended = convert_more(core, upstream, &mut converter, &mut input, &mut out).await?;
+    }
+    let framing = match known {
+        Some(length) => OutgoingFraming::Length(length),
+        None if ended => OutgoingFraming::Length(out.len() as u64),
+        None => client.unknown_length(),
+    };
+    client.write_head(core, response.status, &response.fields, framing, buffer);
+    let mut sender = PieceSender {
+        framing,
+        head_sent: false,
+    };
+    sender.send(core, client, buffer, &out).await?;
+    while !ended {
+        out.clear();
+        ended = convert_more(core, upstream, &mut converter, &mut input, &mut out)
+            .await
+            .map_err(|_fault| DownloadFault::Cut)?;
+        sender.send(core, client, buffer, &out).await?;
+    }
+    sender.finish(core, client, buffer).await
+}
+
+/// Converts one read of the store's body; `true` at its end.
+async fn convert_more(
+    core: &Core,
+    upstream: &mut UpstreamResponse,
+    converter: &mut Option<BodyConverter<'_>>,
+    input: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<bool, DownloadFault> {
+    input.clear();
+    let idle_ms = core.settings.timeouts.idle_ms_max;
+    let (result, filled) = upstream
+        .read(std::mem::take(input), CONVERT_BYTES, idle_ms)
+        .await;
+    *input = filled;
+    match result {
+        Ok(count) => {
+            let converted = match (&mut *converter, count) {
+                (Some(converter), 1..) => converter.push(input, out),
+                (converter, _) => converter
+                    .take()
+                    .map_or(Ok(()), |converter| converter.finish(out)),
+            };
+            converted
+                .map(|()| count == 0)
+                .map_err(|_fault| DownloadFault::Conversion)
+        }
+        Err(fault) => Err(DownloadFault::Store(fault)),
+    }
+}
+
+/// Appends what the store has, up to the buffer's capacity.
+async fn read_into(
+    core: &Core,
+    upstream: &mut UpstreamResponse,
+    buffer: &mut Vec<u8>,
+) -> Result<(), BodyFault> {
+    let room = buffer.capacity() - buffer.len();
+    let idle_ms = core.settings.timeouts.idle_ms_max;
+    let (result, filled) = upstream.read(std::mem::take(buffer), room, idle_ms).await;
+    *buffer = filled;
+    result.map(|_count| ())
+}
+
+/// Sends a body piece by piece in its framing; the head, waiting in the buffer, goes with the first.
+struct PieceSender {
+    framing: OutgoingFraming,
+    head_sent: bool,
+}
+
+impl PieceSender {
+    async fn send(
+        &mut self,
+        core: &Core,
+        client: &mut ClientSide<'_>,
+        buffer: &mut Vec<u8>,
+        piece: &[u8],
+    ) -> Result<(), DownloadFault> {
+        if self.head_sent {
+            buffer.clear();
+        }
+        if !piece.is_empty() {
+            if self.framing == OutgoingFraming::Chunked {
+                crate::wire::http1::chunked::write_chunk_header(buffer, piece.len());
+            }
+            buffer.extend_from_slice(piece);
+            if self.framing == OutgoingFraming::Chunked {
+                buffer.extend_from_slice(CRLF);
+            }
+        }
+        self.flush(core, client, buffer).await
+    }
+
+    async fn finish(
+        &mut self,
+        core: &Core,
+        client: &mut ClientSide<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), DownloadFault> {
+        if self.head_sent {
+            buffer.clear();
+        }
+        if self.framing == OutgoingFraming::Chunked {
+            buffer.extend_from_slice(LAST_CHUNK);
+        }
+        self.flush(core, client, buffer).await
+    }
+
+    async fn flush(
+        &mut self,
+        core: &Core,
+        client: &mut ClientSide<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), DownloadFault> {
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let all = 0..buffer.len();
+        self.head_sent = true;
+        client
+            .send(core, buffer, all)
+            .await
+            .map_err(|_gone| DownloadFault::Cut)
+    }
+
+    fn fault(&self, fault: BodyFault) -> DownloadFault {
+        if self.head_sent {
+            DownloadFault::Cut
+        } else {
+            DownloadFault::Store(fault)
+        }
+    }
+}

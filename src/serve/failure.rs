@@ -1,0 +1,132 @@
+//! What can go wrong between the two connections of an exchange, by whose side and what may follow.
+
+use std::io;
+
+/// Why a body could not be read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFault {
+    /// The peer closed before the body was complete.
+    Closed,
+    /// The peer sent nothing for the idle limit.
+    TimedOut,
+    /// Chunked coding that is none.
+    Malformed,
+    /// The socket failed.
+    Io(io::ErrorKind),
+}
+
+/// Why a request to the store brought no response head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallFailure {
+    /// No connection: refused, unreachable, or connecting took too long.
+    Connect {
+        /// Whether it was the time limit.
+        timed_out: bool,
+    },
+    /// The time limit passed before the response head was complete.
+    TimedOut,
+    /// The connection was closed or reset before the response head was complete.
+    Lost(Loss),
+    /// The response head or its framing is not HTTP/1.1.
+    Malformed,
+    /// The client's side failed while its body was being sent on.
+    Body(UploadFault),
+}
+
+/// How far a lost request got: what decides whether it may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The connection had served a request before.
+    pub reused: bool,
+    /// Bytes of the response had arrived.
+    pub response_begun: bool,
+    /// The whole request had been handed to the kernel.
+    pub request_sent: bool,
+    /// The peer reset the connection: it had not read all that was sent.
+    pub reset: bool,
+}
+
+impl Loss {
+    /// Whether the store cannot have applied the request, so that one more try is safe.
+    ///
+    /// Without a body any loss on a reused connection qualifies (GET, HEAD, DELETE are idempotent, RFC 9110 §9.2.2).
+    /// With a body only a request that was not sent whole, or that the peer reset unread: a body is never applied twice.
+    #[must_use]
+    pub const fn allows_retry(self, has_body: bool) -> bool {
+        self.reused && !self.response_begun && (!has_body || !self.request_sent || self.reset)
+    }
+}
+
+/// Why a client's body did not become an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadFault {
+    /// More bytes than the payload limit.
+    TooLarge,
+    /// The conversion that the method asks for failed (Base64).
+    Conversion,
+    /// The client's connection.
+    Client(BodyFault),
+    /// The store refused or lost a step of a multipart upload.
+    Store(StoreFault),
+}
+
+/// A step of a multipart upload that the store did not answer with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFault {
+    /// It answered in time, but not with what the step needs.
+    Answer,
+    /// It did not answer in time.
+    TimedOut,
+    /// The connection failed.
+    Lost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOST: Loss = Loss {
+        reused: true,
+        response_begun: false,
+        request_sent: true,
+        reset: false,
+    };
+
+    #[test]
+    fn a_fresh_connection_or_a_begun_response_forbids_a_retry() {
+        assert!(
+            !Loss {
+                reused: false,
+                ..LOST
+            }
+            .allows_retry(false)
+        );
+        assert!(
+            !Loss {
+                response_begun: true,
+                ..LOST
+            }
+            .allows_retry(false)
+        );
+        assert!(LOST.allows_retry(false));
+    }
+
+    #[test]
+    fn a_body_that_may_have_been_applied_is_not_sent_again() {
+        assert!(!LOST.allows_retry(true));
+        assert!(
+            Loss {
+                request_sent: false,
+                ..LOST
+            }
+            .allows_retry(true)
+        );
+        assert!(
+            Loss {
+                reset: true,
+                ..LOST
+            }
+            .allows_retry(true)
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! One request, top to bottom: the table of contents of the product.
+
+use crate::net::clock;
+use crate::pipeline::authorize::CallerPolicy;
+use crate::pipeline::context::RequestContext;
+use crate::pipeline::gateway_response::FaultResponse;
+use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::request_ids::RequestIds;
+use crate::pipeline::route::HEALTHY;
+use crate::pipeline::route::Route;
+use crate::pipeline::route::route;
+use crate::serve::body_reader::BodyReader;
+use crate::serve::client_body::Arrival;
+use crate::serve::client_body::ClientBody;
+use crate::serve::client_body::PayloadLimit;
+use crate::serve::client_response::ClientSide;
+use crate::serve::connection::Client;
+use crate::serve::connection::Next;
+use crate::serve::failure::BodyFault;
+use crate::serve::failure::CallFailure;
+use crate::serve::failure::StoreFault;
+use crate::serve::failure::UploadFault;
+use crate::serve::per_core::Core;
+use crate::serve::reply;
+use crate::serve::reply::Reply;
+use crate::serve::send;
+use crate::wire::http1::fields::Fields;
+use crate::wire::http1::framing::request_framing;
+use crate::wire::http1::head::RequestHead;
+use crate::wire::http1::head::Version;
+use crate::wire::http1::persistence::expects_continue;
+use crate::wire::http1::persistence::request_keeps_alive;
+
+/// An unread rest of at most this length is read and thrown away to keep the connection.
+const DISCARDED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a request gets no answer from the store.
+#[derive(Debug)]
+pub enum Failure {
+    /// The gateway answers by itself.
+    Fault(GatewayFault),
+    /// Nobody is there to be answered.
+    ClientGone,
+}
+
+impl From<GatewayFault> for Failure {
+    fn from(fault: GatewayFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Answers one request whose head is complete.
+pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
+    let framing = match request_framing(head) {
+        Ok(framing) => framing,
+        Err(doubt) => return refuse(core, client, doubt.status()).await,
+    };
+    let now = clock::now();
+    let Ok(random) = core.random() else {
+        return refuse(core, client, 500).await;
+    };
+    let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"));
+    let source_ip = client.peer.ip().to_string();
+    let context = RequestContext {
+        ids: &ids,
+        time: now.unix,
+        time_millis: now.millis,
+        source_ip: &source_ip,
+    };
+    let mut arrival = Arrival {
+        reader: BodyReader::new(framing),
+        waits_for_continue: expects_continue(head),
+        begun: false,
+    };
+    let reply = match answer(core, client, head, &context, &mut arrival).await {
+        Ok(reply) => reply,
+        Err(Failure::Fault(fault)) => {
+            Reply::Made(fault.render_customised(&context, &core.settings.table, head))
+        }
+        Err(Failure::ClientGone) => return Next::Cut,
+    };
+    let side = ClientSide {
+        stream: &mut client.stream,
+        version: head.version(),
+        is_head: head.method() == b"HEAD",
+        keep_alive: request_keeps_alive(head) && !core.draining.get() && leaves_room(&arrival),
+        now: now.unix,
+    };
+    match reply::deliver(core, side, &context, head, reply).await {
+        Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
+        next => next,
+    }
+}
+
+/// The stages, in order.
+async fn answer<'c>(
+    core: &'c Core,
+    client: &mut Client,
+    head: &RequestHead,
+    context: &RequestContext<'_>,
+    arrival: &mut Arrival,
+) -> Result<Reply<'c>, Failure> {
+    let settings = &*core.settings;
+    let routed = match route(&settings.table, head)? {
+        Route::Method(routed) => routed,
+        Route::Health => return Ok(healthy()),
+    };
+    let authorized = routed.authorize(caller_policy(settings.ignore_authorizers))?;
+    let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
+    if arrival
+        .reader
+        .remaining()
+        .is_some_and(|length| limit.refuses(length))
+    {
+        return Err(GatewayFault::request_too_large().into());
+    }
+    let method_request = authorized.into_method_request()?;
+    let body = ClientBody::new(
+        &mut client.stream,
+        &mut client.inbox,
+        arrival,
+        settings.limits.payload_bytes_max,
+        settings.timeouts.idle_ms_max,
+    );
+    match method_request.request_body_need() {
+        BodyNeed::Streams => {
+            let request = method_request.into_integration_request(context, &core.store, None)?;
+            let upload = send::prepare(core, &request, body)
+                .await
+                .map_err(upload_failure)?;
+            forward(core, request, upload, context).await
+        }
+        BodyNeed::Whole => {
+            let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
+            let request =
+                method_request.into_integration_request(context, &core.store, Some(&whole))?;
+            let upload = send::prepare_from_memory(&request, &whole).map_err(upload_failure)?;
+            forward(core, request, upload, context).await
+        }
+    }
+}
+
+/// Signed, sent, answered.
+async fn forward<'c>(
+    core: &'c Core,
+    request: IntegrationRequest<'c, '_>,
+    upload: crate::serve::upload::Upload<'_>,
+    context: &RequestContext<'_>,
+) -> Result<Reply<'c>, Failure> {
+    let answer = send::send(core, &request, upload)
+        .await
+        .map_err(call_failure)?;
+    reply::from_answer(core, &request, context, answer)
+        .await
+        .map_err(Failure::Fault)
+}
+
+/// Answers bytes that are no request, or none that is taken; the connection ends.
+pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
+    let now = clock::now();
+    let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
+    let source_ip = client.peer.ip().to_string();
+    let context = RequestContext {
+        ids: &ids,
+        time: now.unix,
+        time_millis: now.millis,
+        source_ip: &source_ip,
+    };
+    let FaultResponse {
+        status,
+        fields,
+        body,
+    } = GatewayFault::unreadable_head(status).render(&context);
+    let mut side = ClientSide {
+        stream: &mut client.stream,
+        version: Version::Http11,
+        is_head: false,
+        keep_alive: false,
+        now: now.unix,
+    };
+    match side.send_whole(core, status, &fields, &body).await {
+        Ok(()) => Next::Close,
+        Err(_gone) => Next::Cut,
+    }
+}
+
+const fn caller_policy(ignore_authorizers: bool) -> CallerPolicy {
+    if ignore_authorizers {
+        CallerPolicy::IgnoreAuthorizers
+    } else {
+        CallerPolicy::Enforce
+    }
+}
+
+fn healthy<'c>() -> Reply<'c> {
+    let mut fields = Fields::new();
+    fields.push(b"Content-Type", b"text/plain");
+    Reply::Made(FaultResponse {
+        status: 200,
+        fields,
+        body: HEALTHY.to_vec(),
+    })
+}
+
+/// Whether the next request can be found behind this one's body.
+fn leaves_room(arrival: &Arrival) -> bool {
+    let short = arrival
+        .reader
+        .remaining()
+        .is_some_and(|rest| rest <= DISCARDED_BYTES_MAX);
+    arrival.reader.is_done() || (short && !arrival.begun && !arrival.waits_for_continue)
+}
+
+/// Reads a short body that nobody wanted, so that the connection stands at the next request.
+async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next {
+    let idle_ms = core.settings.timeouts.idle_ms_max;
+    let mut body = ClientBody::new(
+        &mut client.stream,
+        &mut client.inbox,
+        &mut arrival,
+        0,
+        idle_ms,
+    );
+    let mut buffer = core.buffers.take(crate::net::buffer::Class::Part);
+    loop {
+        buffer.clear();
+        let room = buffer.capacity();
+        let (result, filled) = body.read(buffer, room).await;
+        buffer = filled;
+        match result {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(_fault) => return Next::Cut,
+        }
+    }
+    core.buffers.give(buffer);
+    Next::Request
+}
+
+fn upload_failure(fault: UploadFault) -> Failure {
+    Failure::Fault(match fault {
+        UploadFault::TooLarge => GatewayFault::request_too_large(),
+        UploadFault::Conversion => GatewayFault::configuration_error(),
+        UploadFault::Client(BodyFault::Io(_)) => return Failure::ClientGone,
+        UploadFault::Client(BodyFault::TimedOut) => GatewayFault::unreadable_head(408),
+        UploadFault::Client(BodyFault::Closed | BodyFault::Malformed) => {
+            GatewayFault::unreadable_head(400)
+        }
+        UploadFault::Store(StoreFault::TimedOut) => GatewayFault::integration_timeout(),
+        UploadFault::Store(StoreFault::Answer | StoreFault::Lost) => {
+            GatewayFault::integration_failure()
+        }
+    })
+}
+
+/// Spec 05, "Outcome of the backend call".
+fn call_failure(failure: CallFailure) -> Failure {
+    if !matches!(failure, CallFailure::Body(_)) {
+        tracing::warn!(?failure, "the store did not answer");
+    }
+    Failure::Fault(match failure {
+        CallFailure::Connect { timed_out: false } => GatewayFault::configuration_error(),
+        CallFailure::Connect { timed_out: true } | CallFailure::TimedOut => {
+            GatewayFault::integration_timeout()
+        }
+        CallFailure::Lost(_) | CallFailure::Malformed => GatewayFault::integration_failure(),
+        CallFailure::Body(fault) => return upload_failure(fault),
+    })
+}

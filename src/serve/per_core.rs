@@ -1,0 +1,169 @@
+//! What one core keeps between requests.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::net::buffer::BufferPool;
+use crate::net::clock;
+use crate::net::deadline::DeadlineTable;
+use crate::net::splice::PipePool;
+use crate::net::upstream::pool::PoolLimits;
+use crate::net::upstream::pool::UpstreamPool;
+use crate::pipeline::sign::Payload;
+use crate::pipeline::sign::SERVICE;
+use crate::pipeline::sign::SignedRequest;
+use crate::pipeline::sign::Signer;
+use crate::pipeline::sign::UpstreamRequest;
+use crate::pipeline::store_path::StoreAddress;
+use crate::serve::random_bytes::NoRandomness;
+use crate::serve::random_bytes::RandomBytes;
+use crate::serve::settings::Lifecycle;
+use crate::serve::settings::ServeSettings;
+use crate::wire::date::UnixSeconds;
+use crate::wire::sigv4::canonical_request::Scratch;
+use crate::wire::sigv4::signing_key::SigningKeyCache;
+
+/// The state of one worker: pools, caches and the settings it shares with the others.
+pub struct Core {
+    /// The settings, the table among them.
+    pub settings: Arc<ServeSettings>,
+    /// Buffers for heads and bodies.
+    pub buffers: BufferPool,
+    /// Kept connections to the store.
+    pub upstream: UpstreamPool,
+    /// How the store is addressed.
+    pub store: StoreAddress,
+    /// Pipes for splicing.
+    pub pipes: PipePool,
+    /// When connections are cut.
+    pub deadlines: DeadlineTable,
+    /// Set while no new request is taken.
+    pub draining: Cell<bool>,
+    /// Connections open on this core.
+    connections: Rc<Cell<usize>>,
+    lifecycle: Arc<Lifecycle>,
+    keys: RefCell<SigningKeyCache>,
+    scratch: RefCell<Scratch>,
+    random: RefCell<RandomBytes>,
+    dates: RefCell<(u64, String)>,
+}
+
+impl Core {
+    /// A core with empty pools.
+    #[must_use]
+    pub fn new(
+        settings: Arc<ServeSettings>,
+        lifecycle: Arc<Lifecycle>,
+        deadlines: DeadlineTable,
+    ) -> Self {
+        let limits = PoolLimits {
+            connect_ms_max: settings.timeouts.connect_ms_max,
+            ..PoolLimits::default()
+        };
+        let upstream =
+            UpstreamPool::new(settings.endpoint.addresses().to_vec(), limits, &deadlines);
+        let store = StoreAddress::new(
+            settings.endpoint.authority(),
+            settings.addressing,
+            settings.bucket.as_deref(),
+            &settings.table,
+        );
+        Self {
+            settings,
+            store,
+            buffers: BufferPool::new(),
+            upstream,
+            pipes: PipePool::new(),
+            deadlines,
+            draining: Cell::new(false),
+            connections: Rc::new(Cell::new(0)),
+            lifecycle,
+            keys: RefCell::new(SigningKeyCache::new()),
+            scratch: RefCell::new(Scratch::new()),
+            random: RefCell::new(RandomBytes::new()),
+            dates: RefCell::new((u64::MAX, String::new())),
+        }
+    }
+
+    /// Signs a request for the store with the day's key.
+    #[must_use]
+    pub fn sign(
+        &self,
+        request: &UpstreamRequest<'_>,
+        payload: &Payload,
+        region: &str,
+    ) -> SignedRequest {
+        let now = clock::now().unix;
+        let credentials = &self.settings.credentials;
+        let key = self
+            .keys
+            .borrow_mut()
+            .get(credentials, now, region, SERVICE);
+        request.sign(
+            payload,
+            Signer {
+                key: &key,
+                credentials,
+                now,
+            },
+            &mut self.scratch.borrow_mut(),
+        )
+    }
+
+    /// `N` random bytes.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], NoRandomness> {
+        self.random.borrow_mut().take()
+    }
+
+    /// Appends the HTTP date of `now`, formatted once a second.
+    pub fn write_date(&self, now: UnixSeconds, out: &mut Vec<u8>) {
+        let mut dates = self.dates.borrow_mut();
+        if dates.0 != now.0 {
+            *dates = (now.0, now.http_date());
+        }
+        out.extend_from_slice(dates.1.as_bytes());
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    #[must_use]
+    pub fn count_connection(&self) -> ConnectionGuard {
+        self.lifecycle.connections.fetch_add(1, Ordering::Relaxed);
+        self.connections.set(self.connections.get() + 1);
+        ConnectionGuard {
+            here: Rc::clone(&self.connections),
+            lifecycle: Arc::clone(&self.lifecycle),
+        }
+    }
+
+    /// Connections open on this core.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// The stop level that the program asks for.
+    #[must_use]
+    pub fn stop_level(&self) -> u64 {
+        self.lifecycle.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct ConnectionGuard {
+    here: Rc<Cell<usize>>,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.lifecycle.connections.fetch_sub(1, Ordering::Relaxed);
+        self.here.set(self.here.get().saturating_sub(1));
+    }
+}

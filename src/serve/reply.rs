@@ -1,0 +1,166 @@
+//! From the store's answer, or a fault, to bytes for the client.
+
+use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::context::RequestContext;
+use crate::pipeline::gateway_response::FaultResponse;
+use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::integration_response::MethodResponse;
+use crate::pipeline::method_request::BodyNeed;
+use crate::serve::client_response::ClientSide;
+use crate::serve::connection::Next;
+use crate::serve::download;
+use crate::serve::download::DownloadFault;
+use crate::serve::failure::BodyFault;
+use crate::serve::per_core::Core;
+use crate::serve::send::Answer;
+use crate::serve::upstream_call::UpstreamResponse;
+use crate::wire::http1::head::RequestHead;
+
+/// What a mapping may read of a response body: API Gateway's payload limit.
+const WHOLE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Read at once of a body that is kept whole.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What the client gets.
+#[derive(Debug)]
+pub enum Reply<'t> {
+    /// A method response whose body comes from the store.
+    Relay(MethodResponse<'t>, Box<UpstreamResponse>),
+    /// A response that is complete.
+    Made(FaultResponse),
+}
+
+/// The integration response and the method response to an answer.
+///
+/// # Errors
+/// What the gateway says instead.
+pub async fn from_answer<'t>(
+    core: &Core,
+    request: &IntegrationRequest<'t, '_>,
+    context: &RequestContext<'_>,
+    answer: Answer,
+) -> Result<Reply<'t>, GatewayFault> {
+    match answer {
+        Answer::Stored(head) => {
+            let response =
+                request.method_response(context, head.status(), &head.fields, Some(b""))?;
+            Ok(Reply::Made(made(response, b"")?))
+        }
+        Answer::Store(mut upstream) => {
+            let status = upstream.head.status();
+            match request.response_body_need(status)? {
+                BodyNeed::Streams => {
+                    let response =
+                        request.method_response(context, status, &upstream.head.fields, None)?;
+                    Ok(Reply::Relay(response, upstream))
+                }
+                BodyNeed::Whole => {
+                    let body = read_whole(core, &mut upstream).await?;
+                    let response = request.method_response(
+                        context,
+                        status,
+                        &upstream.head.fields,
+                        Some(&body),
+                    )?;
+                    upstream.finish(core);
+                    Ok(Reply::Made(made(response, &body)?))
+                }
+            }
+        }
+    }
+}
+
+fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, GatewayFault> {
+    let mut out = Vec::new();
+    if !response.body.body_allowed {
+        return Ok(FaultResponse {
+            status: response.status,
+            fields: response.fields,
+            body: out,
+        });
+    }
+    let mut converter = BodyConverter::new(response.body.content);
+    converter
+        .push(body, &mut out)
+        .and_then(|()| converter.finish(&mut out))
+        .map_err(|_fault| GatewayFault::configuration_error())?;
+    Ok(FaultResponse {
+        status: response.status,
+        fields: response.fields,
+        body: out,
+    })
+}
+
+async fn read_whole(core: &Core, upstream: &mut UpstreamResponse) -> Result<Vec<u8>, GatewayFault> {
+    let idle_ms = core.settings.timeouts.idle_ms_max;
+    let mut body = Vec::new();
+    loop {
+        let (result, filled) = upstream.read(body, PIECE_BYTES, idle_ms).await;
+        body = filled;
+        match result {
+            Ok(0) => return Ok(body),
+            Ok(_) if body.len() > WHOLE_BYTES_MAX => {
+                return Err(GatewayFault::integration_response_too_large());
+            }
+            Ok(_) => {}
+            Err(fault) => return Err(body_fault(fault)),
+        }
+    }
+}
+
+/// Sends the reply and tells what follows it.
+pub async fn deliver(
+    core: &Core,
+    mut client: ClientSide<'_>,
+    context: &RequestContext<'_>,
+    head: &RequestHead,
+    reply: Reply<'_>,
+) -> Next {
+    let instead = match reply {
+        Reply::Made(response) => response,
+        Reply::Relay(response, mut upstream) => {
+            client.keep_alive &= !upstream.is_early();
+            match download::relay(core, &mut client, &response, &mut upstream).await {
+                Ok(()) => {
+                    upstream.finish(core);
+                    return after(&client);
+                }
+                Err(DownloadFault::Cut) => return Next::Cut,
+                Err(DownloadFault::Store(fault)) => body_fault(fault),
+                Err(DownloadFault::Conversion) => GatewayFault::configuration_error(),
+            }
+            .render_customised(context, &core.settings.table, head)
+        }
+    };
+    let FaultResponse {
+        status,
+        fields,
+        body,
+    } = instead;
+    match client.send_whole(core, status, &fields, &body).await {
+        Ok(()) => after(&client),
+        Err(_gone) => Next::Cut,
+    }
+}
+
+const fn after(client: &ClientSide<'_>) -> Next {
+    if client.keep_alive {
+        Next::Request
+    } else {
+        Next::Close
+    }
+}
+
+const fn is_timeout(fault: BodyFault) -> bool {
+    matches!(fault, BodyFault::TimedOut)
+}
+
+fn body_fault(fault: BodyFault) -> GatewayFault {
+    tracing::warn!(?fault, "the store's response broke off");
+    if is_timeout(fault) {
+        GatewayFault::integration_timeout()
+    } else {
+        GatewayFault::integration_failure()
+    }
+}

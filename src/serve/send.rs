@@ -1,0 +1,143 @@
+//! An integration request on its way to the store: its body prepared, its head signed, in one request or in parts.
+
+use crate::api::content_handling::Conversion;
+use crate::pipeline::body_plan::BodyContent;
+use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::sign::Payload;
+use crate::serve::client_body::ClientBody;
+use crate::serve::client_body::ConvertedBody;
+use crate::serve::failure::CallFailure;
+use crate::serve::failure::UploadFault;
+use crate::serve::memory_body::MemoryBody;
+use crate::serve::multipart;
+use crate::serve::multipart::MultipartPut;
+use crate::serve::per_core::Core;
+use crate::serve::upload;
+use crate::serve::upload::COLLECTED_BYTES_MAX;
+use crate::serve::upload::Upload;
+use crate::serve::upload::memory_payload;
+use crate::serve::upload::streamed_payload;
+use crate::serve::upstream_call::UpstreamResponse;
+use crate::serve::upstream_call::call;
+use crate::wire::http1::head::ResponseHead;
+
+/// What came of an integration request.
+#[derive(Debug)]
+pub enum Answer {
+    /// The store's response, its body still to come.
+    Store(Box<UpstreamResponse>),
+    /// The end of a multipart upload, told as a single PUT would have told it. It has no body.
+    Stored(ResponseHead),
+}
+
+/// Makes the client's body ready for this request.
+///
+/// # Errors
+/// As `upload::prepare`.
+pub async fn prepare<'c>(
+    core: &Core,
+    request: &IntegrationRequest<'c, '_>,
+    body: ClientBody<'c>,
+) -> Result<Upload<'c>, UploadFault> {
+    let plan = request.body();
+    if !plan.sends_body {
+        return Ok(Upload::Empty);
+    }
+    if let BodyContent::Literal(text) = plan.content {
+        return Ok(Upload::Memory(MemoryBody::from_bytes(
+            text.as_bytes().to_vec(),
+        )));
+    }
+    let source = ConvertedBody::new(body, plan.content);
+    upload::prepare(
+        source,
+        core.settings.payload_signing,
+        request.is_put_object(),
+        &core.buffers,
+    )
+    .await
+}
+
+/// The whole body of a client, for mappings that read it.
+///
+/// # Errors
+/// Those of reading; `TooLarge` above the payload limit, and without one above what is collected.
+pub async fn read_whole(core: &Core, body: ClientBody<'_>) -> Result<Vec<u8>, UploadFault> {
+    let mut source = ConvertedBody::new(body, BodyContent::Converted(Conversion::Identity));
+    let whole = MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, &core.buffers).await?;
+    if !source.at_end().await? {
+        whole.release(&core.buffers);
+        return Err(UploadFault::TooLarge);
+    }
+    let bytes = whole.to_contiguous();
+    whole.release(&core.buffers);
+    Ok(bytes)
+}
+
+/// Makes a body that was read whole ready for this request.
+///
+/// # Errors
+/// The conversion failed.
+pub fn prepare_from_memory<'c>(
+    request: &IntegrationRequest<'c, '_>,
+    whole: &[u8],
+) -> Result<Upload<'c>, UploadFault> {
+    let plan = request.body();
+    if !plan.sends_body {
+        return Ok(Upload::Empty);
+    }
+    let mut converter = BodyConverter::new(plan.content);
+    let mut out = Vec::with_capacity(whole.len());
+    converter
+        .push(whole, &mut out)
+        .and_then(|()| converter.finish(&mut out))
+        .map_err(|_fault| UploadFault::Conversion)?;
+    Ok(Upload::Memory(MemoryBody::from_bytes(out)))
+}
+
+/// Signs and sends the request.
+///
+/// # Errors
+/// As `upstream_call::call`.
+pub async fn send(
+    core: &Core,
+    request: &IntegrationRequest<'_, '_>,
+    mut upload: Upload<'_>,
+) -> Result<Answer, CallFailure> {
+    let settings = &core.settings;
+    let answer_ms_max = u64::from(request.timeout_ms()).min(settings.timeouts.integration_ms_max);
+    let region = settings
+        .region
+        .as_deref()
+        .unwrap_or_else(|| request.region());
+    let upstream_request = request.upstream_request();
+    let payload = match &upload {
+        Upload::Empty => Payload::None,
+        Upload::Memory(body) => memory_payload(body, settings.payload_signing),
+        Upload::Stream(body) => streamed_payload(body.bytes, settings.payload_signing),
+        Upload::Parts(_) => {
+            let Upload::Parts(body) = upload else {
+                return Err(CallFailure::Malformed);
+            };
+            let put = MultipartPut::new(core, upstream_request, region, answer_ms_max);
+            return put.run(body).await.map(|outcome| match outcome {
+                multipart::Outcome::Stored(head) => Answer::Stored(head),
+                multipart::Outcome::Refused(answer) => Answer::Store(answer),
+            });
+        }
+    };
+    let signed = core.sign(&upstream_request, &payload, region);
+    let answer = call(
+        core,
+        signed,
+        upstream_request.method,
+        &mut upload,
+        answer_ms_max,
+    )
+    .await;
+    if let Upload::Memory(body) = upload {
+        body.release(&core.buffers);
+    }
+    answer.map(|answer| Answer::Store(Box::new(answer)))
+}

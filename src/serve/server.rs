@@ -1,0 +1,179 @@
+//! All workers together: bound first, then run until the last one returns.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crate::net::driver::DriverError;
+use crate::net::driver::Rung;
+use crate::net::driver::run_core;
+use crate::net::listener;
+use crate::net::listener::Listener;
+use crate::serve::settings::Lifecycle;
+use crate::serve::settings::ServeSettings;
+use crate::serve::worker;
+
+/// Why the server could not start or had to stop.
+#[derive(Debug)]
+pub enum ServeError {
+    /// An address could not be listened on.
+    Bind {
+        /// The address as asked for.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A core's runtime did not start.
+    Driver(DriverError),
+    /// The system gave no thread.
+    Thread(io::Error),
+    /// A core's thread ended by a panic.
+    WorkerDied,
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, cause } => {
+                write!(
+                    f,
+                    "cannot listen on {address}: {cause}; choose another address with --listen"
+                )
+            }
+            Self::Driver(cause) => write!(f, "{cause}"),
+            Self::Thread(cause) => {
+                write!(f, "cannot start a worker thread: {cause}; lower --workers")
+            }
+            Self::WorkerDied => f.write_str("a worker thread died; see the panic message above"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// Listeners that are bound, workers that are not yet running.
+#[derive(Debug)]
+pub struct Bound {
+    settings: Arc<ServeSettings>,
+    /// For each worker its listeners.
+    groups: Vec<Vec<TcpListener>>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Binds every address for every worker.
+///
+/// # Errors
+/// The first address that cannot be bound.
+pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
+    let workers = settings.workers.max(1);
+    let mut groups: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for &address in &settings.listen {
+        let fault = |cause| ServeError::Bind { address, cause };
+        let taken = taken_address(address, workers).map_err(fault)?;
+        addresses.push(taken);
+        for group in &mut groups {
+            group.push(listener::bind(taken, workers > 1).map_err(fault)?);
+        }
+    }
+    Ok(Bound {
+        settings,
+        groups,
+        addresses,
+    })
+}
+
+/// The address that all workers will share.
+///
+/// With SO_REUSEPORT the system would let us in beside a stranger of the same user; a first socket without it tells.
+fn taken_address(address: SocketAddr, workers: usize) -> io::Result<SocketAddr> {
+    if workers > 1 || address.port() == 0 {
+        return listener::bind(address, false)?.local_addr();
+    }
+    Ok(address)
+}
+
+impl Bound {
+    /// The addresses in force, with the port that the system chose for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Runs all workers until they have returned; tells the driver rung that each took.
+    ///
+    /// # Errors
+    /// A worker could not start or died; the others are stopped then.
+    pub fn run(self, lifecycle: &Arc<Lifecycle>) -> Result<Vec<Rung>, ServeError> {
+        let mut threads = Vec::new();
+        for (number, listeners) in self.groups.into_iter().enumerate() {
+            let settings = Arc::clone(&self.settings);
+            let shared = Arc::clone(lifecycle);
+            let thread = thread::Builder::new()
+                .name(format!("core-{number}"))
+                .spawn(move || run_worker(settings, &shared, listeners));
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(cause) => {
+                    stop_all(lifecycle);
+                    return Err(ServeError::Thread(cause));
+                }
+            }
+        }
+        let mut rungs = Vec::new();
+        let mut failure = None;
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(rung)) => rungs.push(rung),
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_panic) => failure = failure.or(Some(ServeError::WorkerDied)),
+            }
+        }
+        failure.map_or(Ok(rungs), Err)
+    }
+}
+
+/// A worker that ends by an error or a panic takes the others with it: a half-dead server helps nobody.
+fn run_worker(
+    settings: Arc<ServeSettings>,
+    lifecycle: &Arc<Lifecycle>,
+    listeners: Vec<TcpListener>,
+) -> Result<Rung, ServeError> {
+    let bell = Bell { lifecycle };
+    let choice = settings.io_driver;
+    let shared = Arc::clone(lifecycle);
+    let rung = run_core(choice, move |core| async move {
+        let rung = core.rung;
+        tracing::info!(%rung, "worker runs");
+        let mut open = Vec::new();
+        for listener in listeners {
+            open.push(Listener::new(listener, &core.deadlines)?);
+        }
+        worker::run(settings, shared, core.deadlines, open).await;
+        Ok::<Rung, io::Error>(rung)
+    });
+    let rung = rung
+        .map_err(ServeError::Driver)?
+        .map_err(ServeError::Thread)?;
+    std::mem::forget(bell);
+    Ok(rung)
+}
+
+/// Stops every worker when it is dropped.
+struct Bell<'l> {
+    lifecycle: &'l Lifecycle,
+}
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        stop_all(self.lifecycle);
+    }
+}
+
+fn stop_all(lifecycle: &Lifecycle) {
+    lifecycle.stop.store(worker::STOP_NOW, Ordering::Relaxed);
+}

@@ -1,0 +1,253 @@
+//! How a client's body goes up: from memory with its hash, streamed with a known length, or in parts.
+
+use std::num::NonZeroU64;
+
+use crate::net::buffer::BufferPool;
+use crate::net::buffer::Class;
+use crate::net::deadline::Cut;
+use crate::net::stream::WriteHalf;
+use crate::pipeline::sign::ChunkedLengths;
+use crate::pipeline::sign::Payload;
+use crate::serve::client_body::ConvertedBody;
+use crate::serve::failure::UploadFault;
+use crate::serve::memory_body::MemoryBody;
+use crate::serve::settings::PayloadSigning;
+use crate::wire::aws_chunked::encode;
+use crate::wire::sigv4::chunk_signature::ChunkSigner;
+
+/// Bodies up to this length are hashed before they are sent (spec 10, "Choosing a mode").
+const HASHED_BYTES_MAX: u64 = 64 * 1024;
+/// The most that is collected of a body whose length is unknown. API Gateway's payload limit, so that every body that
+/// API Gateway would take goes up as one PUT; S3's minimum for a part is 5 MiB.
+pub const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// The most that one PUT takes at S3 (spec 10, "S3 limits that matter").
+pub const SINGLE_PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+/// Data bytes of a signed chunk: hashing one is short enough to keep the core responsive.
+pub const CHUNK_BYTES: usize = 128 * 1024;
+/// [`CHUNK_BYTES`] for the length arithmetic.
+const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
+const _: () = assert!(encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len() <= 256 * 1024);
+const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
+
+/// A body that is ready to go up.
+#[derive(Debug)]
+pub enum Upload<'c> {
+    /// No body.
+    Empty,
+    /// All of it is here.
+    Memory(MemoryBody),
+    /// It will be read while it is sent.
+    Stream(StreamedBody<'c>),
+    /// It is too long for one PUT, or longer than what is collected to learn its length.
+    Parts(PartedBody<'c>),
+}
+
+/// A body of known length on its way through.
+#[derive(Debug)]
+pub struct StreamedBody<'c> {
+    /// The bytes to send.
+    pub source: ConvertedBody<'c>,
+    /// How many they are.
+    pub bytes: u64,
+}
+
+/// A body for a multipart upload.
+#[derive(Debug)]
+pub struct PartedBody<'c> {
+    /// What was collected before it was clear that the body is longer; part 1 unless empty.
+    pub first: Option<MemoryBody>,
+    /// What follows.
+    pub rest: ConvertedBody<'c>,
+}
+
+/// Decides how `source` goes up. Collects what has to be known beforehand.
+///
+/// # Errors
+/// Those of reading; `TooLarge` for a body of unknown length that is longer than what is collected, where
+/// `may_be_parted` is false (only an object can be uploaded in parts).
+pub async fn prepare<'c>(
+    mut source: ConvertedBody<'c>,
+    signing: PayloadSigning,
+    may_be_parted: bool,
+    pool: &BufferPool,
+) -> Result<Upload<'c>, UploadFault> {
+    match source.length() {
+        Some(bytes) if bytes > SINGLE_PUT_BYTES_MAX && may_be_parted => {
+            Ok(Upload::Parts(PartedBody {
+                first: None,
+                rest: source,
+            }))
+        }
+        Some(bytes)
+            if bytes > HASHED_BYTES_MAX || (bytes > 0 && signing != PayloadSigning::Auto) =>
+        {
+            Ok(Upload::Stream(StreamedBody { source, bytes }))
+        }
+        Some(_) => Ok(Upload::Memory(
+            MemoryBody::collect(&mut source, HASHED_BYTES_MAX, pool).await?,
+        )),
+        None => {
+            let first = MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, pool).await?;
+            match source.at_end().await {
+                Ok(true) => Ok(Upload::Memory(first)),
+                Ok(false) if may_be_parted => Ok(Upload::Parts(PartedBody {
+                    first: Some(first),
+                    rest: source,
+                })),
+                Ok(false) => {
+                    first.release(pool);
+                    Err(UploadFault::TooLarge)
+                }
+                Err(fault) => {
+                    first.release(pool);
+                    Err(fault)
+                }
+            }
+        }
+    }
+}
+
+/// The payload line of a body from memory.
+#[must_use]
+pub fn memory_payload(body: &MemoryBody, signing: PayloadSigning) -> Payload {
+    match signing {
+        PayloadSigning::Unsigned => Payload::Unsigned { len: body.len() },
+        PayloadSigning::Auto | PayloadSigning::Streaming => Payload::Hashed {
+            len: body.len(),
+            sha256_hex: *body.sha256_hex(),
+        },
+    }
+}
+
+/// The payload line of a streamed body. Lengths beyond 64 bits, which no body has, go unsigned.
+#[must_use]
+pub fn streamed_payload(bytes: u64, signing: PayloadSigning) -> Payload {
+    let lengths = match signing {
+        PayloadSigning::Unsigned => None,
+        PayloadSigning::Auto | PayloadSigning::Streaming => {
+            ChunkedLengths::new(bytes, CHUNK_BYTES_NON_ZERO)
+        }
+    };
+    lengths.map_or(Payload::Unsigned { len: bytes }, Payload::SignedChunks)
+}
+
+/// Why a body that was being sent stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PumpFault {
+    /// The client's side.
+    Client(UploadFault),
+    /// The store's socket.
+    Store(std::io::ErrorKind),
+}
+
+impl StreamedBody<'_> {
+    /// Sends the body: chunk-signed when there is a signer, as it is otherwise.
+    ///
+    /// # Errors
+    /// Which side failed. The upload is then incomplete on the wire and must be cut.
+    pub async fn pump(
+        &mut self,
+        signer: Option<ChunkSigner>,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        pool: &BufferPool,
+    ) -> Result<(), PumpFault> {
+        let mut buffer = pool.take(Class::Body);
+        let result = match signer {
+            Some(signer) => self.pump_signed(signer, to, idle_ms, &mut buffer).await,
+            None => self.pump_plain(to, idle_ms, &mut buffer).await,
+        };
+        pool.give(buffer);
+        result
+    }
+
+    async fn pump_plain(
+        &mut self,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PumpFault> {
+        let mut left = self.bytes;
+        while left > 0 {
+            buffer.clear();
+            let max = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.capacity());
+            let (result, filled) = self.source.read(std::mem::take(buffer), max).await;
+            *buffer = filled;
+            let count = result.map_err(PumpFault::Client)?;
+            if count == 0 {
+                return Err(PumpFault::Client(UploadFault::Conversion));
+            }
+            left -= count as u64;
+            let all = 0..buffer.len();
+            send(to, buffer, all, idle_ms).await?;
+        }
+        Ok(())
+    }
+
+    async fn pump_signed(
+        &mut self,
+        mut signer: ChunkSigner,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PumpFault> {
+        let mut left = self.bytes;
+        while left > 0 {
+            let chunk = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+            self.fill_chunk(buffer, chunk).await?;
+            left -= chunk as u64;
+            let start = write_header(buffer, &mut signer);
+            buffer.extend_from_slice(encode::CRLF);
+            let range = start..buffer.len();
+            send(to, buffer, range, idle_ms).await?;
+        }
+        buffer.clear();
+        encode::write_signed_end(&signer.sign_chunk(b""), buffer);
+        let all = 0..buffer.len();
+        send(to, buffer, all, idle_ms).await
+    }
+
+    /// Reads exactly `chunk` bytes behind the headroom.
+    async fn fill_chunk(&mut self, buffer: &mut Vec<u8>, chunk: usize) -> Result<(), PumpFault> {
+        buffer.clear();
+        buffer.resize(encode::HEADROOM, 0);
+        let end = encode::HEADROOM + chunk;
+        while buffer.len() < end {
+            let max = end - buffer.len();
+            let (result, filled) = self.source.read(std::mem::take(buffer), max).await;
+            *buffer = filled;
+            if result.map_err(PumpFault::Client)? == 0 {
+                return Err(PumpFault::Client(UploadFault::Conversion));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the header of the chunk that lies behind the headroom; tells where the chunk starts now.
+fn write_header(buffer: &mut [u8], signer: &mut ChunkSigner) -> usize {
+    let Some((headroom, data)) = buffer.split_first_chunk_mut::<{ encode::HEADROOM }>() else {
+        return 0;
+    };
+    let signature = signer.sign_chunk(data);
+    encode::HEADROOM - encode::write_signed_header(headroom, data.len(), &signature)
+}
+
+/// Sends a range of `buffer`, which keeps its bytes.
+///
+/// # Errors
+/// The store's socket failed or took nothing for `idle_ms`.
+pub async fn send(
+    to: &mut WriteHalf<'_>,
+    buffer: &mut Vec<u8>,
+    range: std::ops::Range<usize>,
+    idle_ms: u64,
+) -> Result<(), PumpFault> {
+    to.deadline().arm(idle_ms, Cut::Both);
+    let (result, sent) = to.send_all(std::mem::take(buffer), range).await;
+    to.deadline().disarm();
+    *buffer = sent;
+    result.map_err(|error| PumpFault::Store(error.kind()))
+}

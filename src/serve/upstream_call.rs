@@ -1,0 +1,356 @@
+//! One request to the store: connection, sending, the answer's head, and the one retry.
+
+use std::pin::pin;
+
+use crate::net::buffer::Class;
+use crate::net::deadline::Cut;
+use crate::net::stream::ReadHalf;
+use crate::net::stream::Stream;
+use crate::net::stream::WriteHalf;
+use crate::net::upstream::pool::Leased;
+use crate::pipeline::sign::SignedRequest;
+use crate::serve::body_reader::BodyReader;
+use crate::serve::failure::CallFailure;
+use crate::serve::failure::Loss;
+use crate::serve::failure::UploadFault;
+use crate::serve::inbox::Inbox;
+use crate::serve::inbox::Receive;
+use crate::serve::per_core::Core;
+use crate::serve::race::First;
+use crate::serve::race::race;
+use crate::serve::upload::PumpFault;
+use crate::serve::upload::Upload;
+use crate::serve::upload::send;
+use crate::wire::http1::framing::BodyFraming;
+use crate::wire::http1::framing::response_framing;
+use crate::wire::http1::head::HeadLimits;
+use crate::wire::http1::head::ResponseHead;
+use crate::wire::http1::persistence::response_keeps_alive;
+use crate::wire::sigv4::chunk_signature::ChunkSigner;
+
+/// A body of at most this length goes into one send with its head.
+const JOINED_BYTES_MAX: u64 = 64 * 1024;
+/// How long a store that closed its side may take to say why.
+const EARLY_ANSWER_MS_MAX: u64 = 1_000;
+/// Interim responses that are skipped before the exchange is given up.
+const INTERIM_RESPONSES_MAX: usize = 8;
+/// A response head of a store: S3's own limit for user metadata is 8 KiB.
+const RESPONSE_HEAD: HeadLimits = HeadLimits {
+    target_bytes_max: 1024,
+    fields_bytes_max: 32 * 1024,
+    fields_max: 128,
+};
+
+/// A response whose head has arrived.
+#[derive(Debug)]
+pub struct UpstreamResponse {
+    /// The head.
+    pub head: ResponseHead,
+    /// The body that follows it.
+    pub body: BodyReader,
+    /// The connection it comes on.
+    pub stream: Stream,
+    /// What came with the head.
+    pub inbox: Inbox,
+    /// The request was sent whole, so that another may follow it.
+    request_complete: bool,
+}
+
+impl UpstreamResponse {
+    /// Whether the store answered before it had read the whole request.
+    #[must_use]
+    pub const fn is_early(&self) -> bool {
+        !self.request_complete
+    }
+
+    /// Appends at most `max` bytes of the body to `out`; 0 only at its end.
+    pub async fn read(
+        &mut self,
+        out: Vec<u8>,
+        max: usize,
+        idle_ms: u64,
+    ) -> (Result<usize, crate::serve::failure::BodyFault>, Vec<u8>) {
+        self.stream.arm(idle_ms, Cut::Both);
+        let result = self
+            .body
+            .read(&mut self.stream, &mut self.inbox, out, max)
+            .await;
+        self.stream.disarm();
+        result
+    }
+
+    /// Gives the connection back if both messages ended cleanly (invariant 7), closes it otherwise.
+    pub fn finish(self, core: &Core) {
+        let clean = self.request_complete
+            && self.body.is_done()
+            && self.inbox.is_empty()
+            && response_keeps_alive(&self.head)
+            && !self.stream.timed_out();
+        core.buffers.give(self.inbox.into_buffer());
+        if clean {
+            core.upstream.put(self.stream);
+        }
+    }
+}
+
+/// Sends `request` with `body` and waits for the head of the answer.
+///
+/// `answer_ms_max` counts from the moment the request was sent whole; sending itself is under the idle limit.
+///
+/// # Errors
+/// What happened, and on whose side.
+pub async fn call(
+    core: &Core,
+    request: SignedRequest,
+    method: &[u8],
+    body: &mut Upload<'_>,
+    answer_ms_max: u64,
+) -> Result<UpstreamResponse, CallFailure> {
+    let (head, signer) = request.into_parts();
+    let mut message = Message { head, signer };
+    let has_body = !matches!(body, Upload::Empty)
+        && !matches!(body, Upload::Memory(memory) if memory.is_empty());
+    let can_repeat = !matches!(body, Upload::Stream(_) | Upload::Parts(_)) && method != b"POST";
+    let leased = lease(core, false).await?;
+    match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
+        Err(CallFailure::Lost(loss)) if can_repeat && loss.allows_retry(has_body) => {
+            let fresh = lease(core, true).await?;
+            attempt(core, fresh, &mut message, method, body, answer_ms_max).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn lease(core: &Core, fresh: bool) -> Result<Leased, CallFailure> {
+    let leased = if fresh {
+        core.upstream.connect().await
+    } else {
+        core.upstream.lease().await
+    };
+    leased.map_err(|error| CallFailure::Connect {
+        timed_out: error.kind() == std::io::ErrorKind::TimedOut,
+    })
+}
+
+async fn attempt(
+    core: &Core,
+    leased: Leased,
+    message: &mut Message,
+    method: &[u8],
+    body: &mut Upload<'_>,
+    answer_ms_max: u64,
+) -> Result<UpstreamResponse, CallFailure> {
+    let reused = leased.reused;
+    let mut exchange = Sending {
+        inbox: Inbox::new(core.buffers.take(Class::Head)),
+        head: ResponseHead::default(),
+        reused,
+        answer_ms_max,
+        idle_ms: core.settings.timeouts.idle_ms_max,
+    };
+    let outcome = match body {
+        Upload::Empty => exchange.at_once(leased.stream, message.head.clone()).await,
+        Upload::Memory(memory) if memory.len() <= JOINED_BYTES_MAX => {
+            let mut whole = message.head.clone();
+            memory.append_to(&mut whole);
+            exchange.at_once(leased.stream, whole).await
+        }
+        Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) => {
+            exchange
+                .side_by_side(core, leased.stream, message, body)
+                .await
+        }
+    };
+    let (stream, request_complete) = outcome?;
+    let framing =
+        response_framing(method, &exchange.head).map_err(|_doubtful| CallFailure::Malformed)?;
+    if matches!(framing, BodyFraming::None) && !exchange.inbox.is_empty() {
+        return Err(CallFailure::Malformed);
+    }
+    Ok(UpstreamResponse {
+        head: exchange.head,
+        body: BodyReader::new(framing),
+        stream,
+        inbox: exchange.inbox,
+        request_complete,
+    })
+}
+
+/// The signed head, and what signs the chunks behind it.
+struct Message {
+    head: Vec<u8>,
+    signer: Option<ChunkSigner>,
+}
+
+/// One try on one connection.
+struct Sending {
+    inbox: Inbox,
+    head: ResponseHead,
+    reused: bool,
+    answer_ms_max: u64,
+    idle_ms: u64,
+}
+
+impl Sending {
+    /// Sends `message` and then waits for the answer.
+    async fn at_once(
+        &mut self,
+        mut stream: Stream,
+        message: Vec<u8>,
+    ) -> Result<(Stream, bool), CallFailure> {
+        let all = 0..message.len();
+        stream.arm(self.idle_ms, Cut::Both);
+        let (sent, _message) = stream.send_all(message, all).await;
+        stream.disarm();
+        if let Err(error) = sent {
+            return Err(self.lost(false, error.kind()));
+        }
+        stream.arm(self.answer_ms_max, Cut::Both);
+        self.read_head(&mut stream, true).await?;
+        stream.disarm();
+        Ok((stream, true))
+    }
+
+    /// Sends while it listens, since a store may answer before it has read the body.
+    async fn side_by_side(
+        &mut self,
+        core: &Core,
+        mut stream: Stream,
+        message: &mut Message,
+        body: &mut Upload<'_>,
+    ) -> Result<(Stream, bool), CallFailure> {
+        let halves = stream
+            .halves()
+            .map_err(|error| self.lost(false, error.kind()))?;
+        let complete = self.both_halves(core, halves, message, body).await?;
+        stream.disarm();
+        Ok((stream, complete))
+    }
+
+    async fn both_halves(
+        &mut self,
+        core: &Core,
+        (mut from, mut to): (ReadHalf<'_>, WriteHalf<'_>),
+        message: &mut Message,
+        body: &mut Upload<'_>,
+    ) -> Result<bool, CallFailure> {
+        let (answer_ms_max, idle_ms) = (self.answer_ms_max, self.idle_ms);
+        let deadline = to.deadline();
+        let mut pump = pin!(send_all(core, message, body, &mut to, idle_ms));
+        let mut answer = pin!(self.read_head(&mut from, true));
+        match race(pump.as_mut(), answer.as_mut()).await {
+            First::A(Ok(())) => {
+                deadline.arm(answer_ms_max, Cut::Both);
+                answer.await.map(|()| true)
+            }
+            First::A(Err(PumpFault::Client(fault))) => Err(CallFailure::Body(fault)),
+            First::A(Err(PumpFault::Store(kind))) => {
+                // The store closed its receiving side: it may have said why before it did.
+                deadline.arm(EARLY_ANSWER_MS_MAX, Cut::Both);
+                answer
+                    .await
+                    .map(|()| false)
+                    .map_err(|failure| not_sent(failure, is_reset(kind)))
+            }
+            First::B(Ok(())) => Ok(false),
+            First::B(Err(failure)) => Err(not_sent(failure, false)),
+        }
+    }
+
+    /// Receives until the head of the final response is complete.
+    async fn read_head(
+        &mut self,
+        source: &mut impl Receive,
+        request_sent: bool,
+    ) -> Result<(), CallFailure> {
+        for _ in 0..=INTERIM_RESPONSES_MAX {
+            self.read_one_head(source, request_sent).await?;
+            if self.head.status() >= 200 {
+                return Ok(());
+            }
+        }
+        Err(CallFailure::Malformed)
+    }
+
+    async fn read_one_head(
+        &mut self,
+        source: &mut impl Receive,
+        request_sent: bool,
+    ) -> Result<(), CallFailure> {
+        loop {
+            match self.head.read(self.inbox.unread(), &RESPONSE_HEAD) {
+                Ok(Some(used)) => {
+                    self.inbox.consume(used);
+                    return Ok(());
+                }
+                Ok(None) => {}
+                Err(_malformed) => return Err(CallFailure::Malformed),
+            }
+            match self.inbox.fill(source).await {
+                Ok(0) if source.timed_out() => return Err(CallFailure::TimedOut),
+                Ok(0) => return Err(self.lost(request_sent, std::io::ErrorKind::UnexpectedEof)),
+                Ok(_) => {}
+                Err(_) if source.timed_out() => return Err(CallFailure::TimedOut),
+                Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+                    return Err(CallFailure::Malformed);
+                }
+                Err(error) => return Err(self.lost(request_sent, error.kind())),
+            }
+        }
+    }
+
+    fn lost(&self, request_sent: bool, kind: std::io::ErrorKind) -> CallFailure {
+        CallFailure::Lost(Loss {
+            reused: self.reused,
+            response_begun: !self.inbox.is_empty() || self.head.status() >= 100,
+            request_sent,
+            reset: is_reset(kind),
+        })
+    }
+}
+
+/// The failure of a request that was not sent whole.
+fn not_sent(failure: CallFailure, reset: bool) -> CallFailure {
+    match failure {
+        CallFailure::Lost(loss) => CallFailure::Lost(Loss {
+            request_sent: false,
+            reset: loss.reset || reset,
+            ..loss
+        }),
+        other => other,
+    }
+}
+
+fn is_reset(kind: std::io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
+    )
+}
+
+async fn send_all(
+    core: &Core,
+    message: &mut Message,
+    body: &mut Upload<'_>,
+    to: &mut WriteHalf<'_>,
+    idle_ms: u64,
+) -> Result<(), PumpFault> {
+    let all = 0..message.head.len();
+    send(to, &mut message.head, all, idle_ms).await?;
+    match body {
+        Upload::Empty => Ok(()),
+        Upload::Memory(memory) => {
+            for block in memory.blocks_mut() {
+                let all = 0..block.len();
+                send(to, block, all, idle_ms).await?;
+            }
+            Ok(())
+        }
+        Upload::Stream(streamed) => {
+            streamed
+                .pump(message.signer.take(), to, idle_ms, &core.buffers)
+                .await
+        }
+        Upload::Parts(_) => Err(PumpFault::Client(UploadFault::TooLarge)),
+    }
+}

@@ -1,0 +1,94 @@
+//! The form of an authority: the Host field and absolute-form targets (RFC 9110 §7.2).
+
+/// Whether `value` is `uri-host [":" port]` or empty (RFC 3986 §3.2.2). A comma is refused although a
+/// registered name may hold one: it would hide a list of hosts. So is user information.
+#[must_use]
+pub fn is_valid(value: &[u8]) -> bool {
+    let (name_is_valid, port) = match value.strip_prefix(b"[") {
+        Some(inner) => {
+            let Some(end) = memchr::memchr(b']', inner) else {
+                return false;
+            };
+            let (address, rest) = inner.split_at(end);
+            (is_ip_literal(address), rest.get(1..).unwrap_or_default())
+        }
+        None => {
+            let end = memchr::memchr(b':', value).unwrap_or(value.len());
+            let (name, rest) = value.split_at(end);
+            (name.iter().copied().all(is_name_byte), rest)
+        }
+    };
+    name_is_valid && is_port(port)
+}
+
+/// An address of version 6 or later, without its brackets; judged by its bytes alone.
+fn is_ip_literal(address: &[u8]) -> bool {
+    !address.is_empty()
+        && address
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.'))
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b';'
+                | b'='
+        )
+}
+
+/// Nothing, or a colon and at most five digits, also none (RFC 3986 §3.2.3).
+fn is_port(rest: &[u8]) -> bool {
+    match rest.split_first() {
+        None => true,
+        Some((b':', digits)) => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_addresses_and_ports_are_hosts() {
+        for value in [
+            "",
+            "a",
+            "a.example",
+            "a:80",
+            "a:",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[::1]:8080",
+            "[v1.a]",
+            "x_y-z~%20!",
+        ] {
+            assert!(is_valid(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_and_lists_are_no_host() {
+        for value in [
+            "a,b", "a b", "u@a", "a/b", "a?b", "a#b", "a\\b", "a:8o", "a:+80", "a:80:80",
+            "a:123456", "[::1", "[]", "::1]", "[::1]8", "[::1]]", "a[b]", "a\x00", "a\x7f", "ä",
+            "<a>", "\"a\"",
+        ] {
+            assert!(!is_valid(value.as_bytes()), "{value:?}");
+        }
+    }
+}

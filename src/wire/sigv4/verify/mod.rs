@@ -1,0 +1,255 @@
+//! Whether an inbound signature is that of the request, for a known access key (spec 09, "AWS_IAM").
+
+use crate::wire::date::UnixSeconds;
+use crate::wire::sigv4::authorization::error::{AuthorizationError, Form, WrongScope};
+use crate::wire::sigv4::authorization::{Authorization, DateSource, sole};
+use crate::wire::sigv4::canonical_headers::{Header, compare_names, trim_blanks};
+use crate::wire::sigv4::canonical_query::QueryPart;
+use crate::wire::sigv4::canonical_request::{Hex, RequestParts, Scratch, UriEncoding};
+use crate::wire::sigv4::credentials::Credentials;
+use crate::wire::sigv4::payload_hash::PayloadHash;
+use crate::wire::sigv4::signing_key::{SCOPE_TERMINATOR, SigningKey};
+
+/// How far a signature's time may be from ours (spec 09, "Time").
+pub const SKEW_SECONDS_MAX: u64 = 5 * 60;
+
+/// The request as it arrived, before anything is dropped from it.
+#[derive(Clone, Copy)]
+pub struct Received<'a> {
+    /// In the case that was sent.
+    pub method: &'a [u8],
+    /// The path on the wire with the stage, without the query.
+    pub path: &'a [u8],
+    /// The query on the wire, without `?`.
+    pub query: &'a [u8],
+    /// All fields, in order.
+    pub headers: &'a [Header<'a>],
+    /// SHA-256 of the whole body.
+    pub body_sha256: &'a Hex,
+}
+
+/// What the signature is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// Those of the access key that the authorization names.
+    pub credentials: &'a Credentials,
+    /// When the session token ends, if it does.
+    pub session_end: Option<UnixSeconds>,
+    /// The region of the API.
+    pub region: &'a str,
+    /// `execute-api`.
+    pub service: &'a str,
+}
+
+/// Checks `authorization`, which was read from `received`. After a mismatch `scratch` holds the canonical request
+/// and the string to sign that should have been.
+pub fn verify(
+    authorization: &Authorization<'_>,
+    received: &Received<'_>,
+    expected: &Expected<'_>,
+    now: UnixSeconds,
+    scratch: &mut Scratch,
+) -> Result<(), AuthorizationError> {
+    check_signed_headers(authorization)?;
+    check_scope(authorization, expected)?;
+    check_time(authorization, now)?;
+    let credentials = expected.credentials;
+    if authorization.scope().access_key_id != credentials.access_key_id.as_bytes() {
+        return Err(AuthorizationError::AccessKeyUnknown);
+    }
+    let key = SigningKey::new(
+        credentials,
+        authorization.timestamp(),
+        expected.region,
+        expected.service,
+    );
+    check_session(authorization, expected, &key, now)?;
+    check_signature(authorization, received, &key, scratch)
+}
+
+fn check_signed_headers(authorization: &Authorization<'_>) -> Result<(), AuthorizationError> {
+    let signed =
+        |wanted: &[u8]| signed_names(authorization).any(|name| name.eq_ignore_ascii_case(wanted));
+    if !signed(b"host") && !signed(AUTHORITY) {
+        return Err(AuthorizationError::HostUnsigned);
+    }
+    if authorization.date_source == DateSource::AmzDateField && !signed(b"x-amz-date") {
+        return Err(AuthorizationError::DateUnsigned);
+    }
+    Ok(())
+}
+
+fn check_scope(
+    authorization: &Authorization<'_>,
+    expected: &Expected<'_>,
+) -> Result<(), AuthorizationError> {
+    let scope = authorization.scope();
+    let wrong = WrongScope {
+        region: scope.region != expected.region.as_bytes(),
+        service: scope.service != expected.service.as_bytes(),
+        terminator: scope.terminator != SCOPE_TERMINATOR.as_bytes(),
+        date: scope.date != authorization.timestamp().scope_date().as_bytes(),
+    };
+    if wrong == WrongScope::default() {
+        Ok(())
+    } else {
+        Err(AuthorizationError::WrongScope(wrong))
+    }
+}
+
+fn check_time(
+    authorization: &Authorization<'_>,
+    now: UnixSeconds,
+) -> Result<(), AuthorizationError> {
+    let signed = authorization.timestamp();
+    if signed.0.saturating_sub(now.0) > SKEW_SECONDS_MAX {
+        return Err(AuthorizationError::NotYetCurrent { signed, now });
+    }
+    let age = now.0.saturating_sub(signed.0);
+    match authorization.expires() {
+        None if age > SKEW_SECONDS_MAX => Err(AuthorizationError::Expired { signed, now }),
+        Some(expires) if age > u64::from(expires.seconds()) => {
+            Err(AuthorizationError::PresignExpired {
+                signed,
+                expires,
+                now,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_session(
+    authorization: &Authorization<'_>,
+    expected: &Expected<'_>,
+    key: &SigningKey,
+    now: UnixSeconds,
+) -> Result<(), AuthorizationError> {
+    match (
+        &authorization.session_token,
+        &expected.credentials.session_token,
+    ) {
+        (None, None) => {}
+        (Some(sent), Some(known)) if key.same_text(sent, known.expose().as_bytes()) => {}
+        _ => return Err(AuthorizationError::SessionTokenInvalid),
+    }
+    if expected.session_end.is_some_and(|end| now >= end) {
+        return Err(AuthorizationError::SessionTokenExpired);
+    }
+    Ok(())
+}
+
+fn check_signature(
+    authorization: &Authorization<'_>,
+    received: &Received<'_>,
+    key: &SigningKey,
+    scratch: &mut Scratch,
+) -> Result<(), AuthorizationError> {
+    let headers = signed_headers(authorization, received);
+    let normalised = normalised_path(received.path);
+    let other_path = (normalised != received.path).then_some(normalised.as_slice());
+    let (other_payload, payload) = payloads(authorization, received)?;
+    // The likeliest request comes last, so that it is the one left in the scratch.
+    for payload in other_payload.into_iter().chain([payload]) {
+        for path in other_path.into_iter().chain([received.path]) {
+            let request = RequestParts {
+                method: received.method,
+                path,
+                uri_encoding: UriEncoding::EncodeAgain,
+                query: received.query,
+                headers: &headers,
+                payload,
+            };
+            scratch.build(
+                &request,
+                QueryPart::WithoutSignature,
+                authorization.timestamp(),
+                key.scope(),
+            );
+            if key.verifies(scratch.string_to_sign(), &authorization.signature) {
+                return Ok(());
+            }
+        }
+    }
+    Err(AuthorizationError::SignatureMismatch)
+}
+
+/// The last line of the canonical request, with another one that is tried before it.
+fn payloads<'a>(
+    authorization: &Authorization<'_>,
+    received: &Received<'a>,
+) -> Result<(Option<PayloadHash<'a>>, PayloadHash<'a>), AuthorizationError> {
+    let body = PayloadHash::Hex(received.body_sha256);
+    match sole(received.headers, b"x-amz-content-sha256")?.map(trim_blanks) {
+        None if authorization.form() == Form::Query => Ok((Some(PayloadHash::Unsigned), body)),
+        None => Ok((None, body)),
+        Some(value) if value == body.as_bytes() => Ok((None, body)),
+        Some(value) if value == PayloadHash::Unsigned.as_bytes() => {
+            Ok((None, PayloadHash::Unsigned))
+        }
+        Some(_) => Err(AuthorizationError::PayloadHashMismatch),
+    }
+}
+
+/// What HTTP/2 clients sign in place of `host`.
+const AUTHORITY: &[u8] = b":authority";
+
+fn signed_names<'s>(authorization: &'s Authorization<'_>) -> impl Iterator<Item = &'s [u8]> {
+    authorization.signed_headers.split(|&byte| byte == b';')
+}
+
+/// The received fields that are signed. A signed field that did not arrive is as good as an empty one.
+fn signed_headers<'s>(
+    authorization: &'s Authorization<'_>,
+    received: &Received<'s>,
+) -> Vec<Header<'s>> {
+    let mut names: Vec<&[u8]> = signed_names(authorization).collect();
+    // Each name once: a list of repeats must not multiply the fields of the request.
+    names.sort_unstable_by(|one, other| compare_names(one, other));
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    let mut headers = Vec::new();
+    for signed in names {
+        let name = if signed.eq_ignore_ascii_case(AUTHORITY) {
+            b"host"
+        } else {
+            signed
+        };
+        let before = headers.len();
+        let values = received
+            .headers
+            .iter()
+            .filter(|header| header.0.eq_ignore_ascii_case(name));
+        headers.extend(values.map(|&(_, value)| (signed, value)));
+        if headers.len() == before {
+            headers.push((signed, b""));
+        }
+    }
+    headers
+}
+
+/// The path without empty and dot segments, as some signers write it (spec 09, "URI").
+fn normalised_path(path: &[u8]) -> Vec<u8> {
+    let mut segments: Vec<&[u8]> = Vec::new();
+    for segment in path.split(|&byte| byte == b'/') {
+        match segment {
+            b"" | b"." => {}
+            b".." => {
+                segments.pop();
+            }
+            _ => segments.push(segment),
+        }
+    }
+    let mut normalised = Vec::with_capacity(path.len() + 1);
+    for segment in &segments {
+        normalised.push(b'/');
+        normalised.extend_from_slice(segment);
+    }
+    let ends_in_folder = path.ends_with(b"/") || path.ends_with(b"/.") || path.ends_with(b"/..");
+    if segments.is_empty() || ends_in_folder {
+        normalised.push(b'/');
+    }
+    normalised
+}
+
+#[cfg(test)]
+mod tests;

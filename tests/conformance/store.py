@@ -1,0 +1,94 @@
+"""SeaweedFS on free ports of the loopback, with one key pair enforced."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+ACCESS_KEY = "conformance"
+SECRET_KEY = "conformance-secret-key"
+READY_SECONDS_MAX = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def client(endpoint, secret=SECRET_KEY):
+    """A boto3 client with path-style addressing and no retries, so that each answer is seen as it came."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=secret,
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=120
+        ),
+    )
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def seaweedfs(weed):
+    """Runs the store; gives its endpoint."""
+    folder = tempfile.mkdtemp(prefix="conformance-store-")
+    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    identity = {
+        "name": "conformance",
+        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config = os.path.join(folder, "s3.json")
+    with open(config, "w", encoding="utf-8") as file:
+        json.dump({"identities": [identity]}, file)
+    command = [
+        weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        f"-master.port={ports['master']}", f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}",
+        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=60", "-master.volumeSizeLimitMB=128",
+        "-s3.allowEmptyFolder=true",
+    ]
+    with open(os.path.join(folder, "log"), "wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    try:
+        wait_until_it_stores(client(endpoint), process, folder)
+        yield endpoint
+    finally:
+        stop(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_it_stores(s3, process, folder):
+    """Ready is what has stored an object: the store answers before its volumes can be written."""
+    until = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        try:
+            s3.create_bucket(Bucket="ready")
+            s3.put_object(Bucket="ready", Key="ready", Body=b"ready")
+            s3.delete_object(Bucket="ready", Key="ready")
+            s3.delete_bucket(Bucket="ready")
+            return
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            if process.poll() is not None or time.monotonic() > until:
+                with open(os.path.join(folder, "log"), errors="replace", encoding="utf-8") as log:
+                    raise SystemExit(f"the store did not start: {error}\n{log.read()[-2000:]}") from error
+            time.sleep(0.5)

@@ -1,0 +1,218 @@
+//! A store whose every answer is scripted, and which remembers what it was asked.
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+
+use super::message::Message;
+use super::message::Pending;
+
+/// What the store does with one connection.
+type Script = dyn Fn(&mut Connection) + Send + Sync;
+
+/// A scripted store on a free port.
+pub struct Backend {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    closing: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the store was asked.
+#[derive(Default)]
+struct Seen {
+    requests: Mutex<Vec<Message>>,
+    connections: AtomicUsize,
+}
+
+/// One connection to the store.
+pub struct Connection {
+    pub stream: TcpStream,
+    /// 0 for the first connection.
+    pub number: usize,
+    pending: Pending,
+    seen: Arc<Seen>,
+}
+
+impl Connection {
+    /// The next whole request; recorded. `None` when the gateway closed, also in the middle of a body.
+    pub fn request(&mut self) -> Option<Message> {
+        let request = self.pending.message(&mut self.stream, false)?;
+        self.seen.requests.lock().unwrap().push(request.clone());
+        Some(request)
+    }
+
+    /// Only the head of the next request; not recorded.
+    pub fn head(&mut self) -> Option<Message> {
+        self.pending.head(&mut self.stream)
+    }
+
+    /// Bytes of a body.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.pending.bytes(&mut self.stream, count)
+    }
+
+    /// Everything until the gateway closes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        self.pending.rest(&mut self.stream)
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Sends a response with a Content-Length.
+    pub fn answer(&mut self, status: u16, fields: &[(&str, &str)], body: &[u8]) {
+        self.send(response(status, fields, body));
+    }
+
+    /// Closes with a reset.
+    pub fn reset(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    }
+}
+
+/// A response head and body with a Content-Length.
+pub fn response(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut message = format!("HTTP/1.1 {status} Scripted\r\n").into_bytes();
+    let mut has_length = false;
+    for (name, value) in fields {
+        has_length |= name.eq_ignore_ascii_case("content-length");
+        message.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    if !has_length && status != 204 && status != 304 {
+        message.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+    }
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(body);
+    message
+}
+
+impl Backend {
+    /// A store that runs `script` for every connection, each on its own thread.
+    pub fn start(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (seen, closing) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
+        let (shared, stop) = (Arc::clone(&seen), Arc::clone(&closing));
+        let script: Arc<Script> = Arc::new(script);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+                let (script, seen) = (Arc::clone(&script), Arc::clone(&shared));
+                let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                thread::spawn(move || {
+                    let mut connection = Connection {
+                        stream,
+                        number,
+                        pending: Pending::default(),
+                        seen,
+                    };
+                    script(&mut connection);
+                });
+            }
+        });
+        Self {
+            address,
+            seen,
+            closing,
+            thread: Some(thread),
+        }
+    }
+
+    /// A store that answers every request by `answer`, on connections that stay open.
+    pub fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(move |connection| {
+            while let Some(request) = connection.request() {
+                let bytes = answer(&request);
+                if !connection.send(bytes) {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The whole requests so far.
+    pub fn requests(&self) -> Vec<Message> {
+        self.seen.requests.lock().unwrap().clone()
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::SeqCst);
+        if let Ok(stream) = TcpStream::connect(self.address) {
+            // ignored: the connection only wakes the accept loop
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// The data of an `aws-chunked` body with signed chunks; checks the framing, not the signatures.
+pub fn decode_aws_chunked(mut body: &[u8]) -> Vec<u8> {
+    let mut data = Vec::new();
+    loop {
+        let end = body
+            .windows(2)
+            .position(|pair| pair == b"\r\n")
+            .expect("a chunk header");
+        let header = std::str::from_utf8(&body[..end]).unwrap();
+        let (size, extension) = header.split_once(';').expect("a chunk signature");
+        assert_eq!(
+            extension
+                .strip_prefix("chunk-signature=")
+                .expect("a chunk signature")
+                .len(),
+            64
+        );
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body = &body[end + 2..];
+        data.extend_from_slice(&body[..size]);
+        assert_eq!(&body[size..size + 2], b"\r\n");
+        body = &body[size + 2..];
+        if size == 0 {
+            assert!(body.is_empty(), "bytes behind the last chunk");
+            return data;
+        }
+    }
+}
+
+/// What the store would keep of a request: its body without the `aws-chunked` coding.
+pub fn stored(request: &Message) -> Vec<u8> {
+    let coded = request
+        .field("content-encoding")
+        .is_some_and(|coding| coding.starts_with("aws-chunked"));
+    if coded {
+        decode_aws_chunked(&request.body)
+    } else {
+        request.body.clone()
+    }
+}

@@ -1,0 +1,122 @@
+//! `serve` in this process, on a free port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+
+use sluicegate::api::openapi::ImportOptions;
+use sluicegate::api::openapi::import;
+use sluicegate::api::table::Table;
+use sluicegate::net::driver::DriverChoice;
+use sluicegate::net::upstream::endpoint::Endpoint;
+use sluicegate::pipeline::store_path::Addressing;
+use sluicegate::serve::server;
+use sluicegate::serve::settings::Lifecycle;
+use sluicegate::serve::settings::Limits;
+use sluicegate::serve::settings::PayloadSigning;
+use sluicegate::serve::settings::ServeSettings;
+use sluicegate::serve::settings::Timeouts;
+use sluicegate::wire::sigv4::credentials::Credentials;
+use sluicegate::wire::sigv4::credentials::Secret;
+
+/// The keys that the gateway signs with.
+pub const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+/// The secret of [`ACCESS_KEY_ID`].
+pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// A running gateway; dropping it stops it at once.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub lifecycle: Arc<Lifecycle>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A document of `tests/vectors` or `config`, imported for a stage.
+pub fn table(path: &str, stage: &str) -> Table {
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let options = ImportOptions {
+        stage: Some(stage.to_owned()),
+        ..ImportOptions::default()
+    };
+    import(path, &text, &options)
+        .unwrap_or_else(|findings| panic!("{findings:?}"))
+        .table
+}
+
+/// Settings for a table in front of a store, to be changed by a test.
+pub fn settings(table: Table, store: &str) -> ServeSettings {
+    let mut endpoint = Endpoint::parse(store).unwrap();
+    endpoint.resolve().unwrap();
+    ServeSettings {
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        workers: 1,
+        table: Arc::new(table),
+        endpoint,
+        region: Some("us-east-1".to_owned()),
+        addressing: Addressing::Path,
+        bucket: None,
+        credentials: Credentials {
+            access_key_id: ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+            session_token: None,
+        },
+        payload_signing: PayloadSigning::Auto,
+        limits: Limits {
+            payload_bytes_max: 10 * 1024 * 1024,
+            header_bytes_max: 10_240,
+        },
+        timeouts: Timeouts {
+            connect_ms_max: 5_000,
+            integration_ms_max: 29_000,
+            header_ms_max: 30_000,
+            idle_ms_max: 60_000,
+        },
+        io_driver: DriverChoice::Auto,
+        ignore_authorizers: true,
+    }
+}
+
+impl Gateway {
+    /// Starts with these settings.
+    pub fn start(settings: ServeSettings) -> Self {
+        let lifecycle = Arc::new(Lifecycle::default());
+        let bound = server::bind(Arc::new(settings)).unwrap();
+        let address = bound.addresses()[0];
+        let shared = Arc::clone(&lifecycle);
+        let thread = thread::spawn(move || {
+            bound.run(&shared).unwrap();
+        });
+        Self {
+            address,
+            lifecycle,
+            thread: Some(thread),
+        }
+    }
+
+    /// A gateway for a document in front of a store, nothing unusual.
+    pub fn of(document: &str, stage: &str, store: &str) -> Self {
+        Self::start(settings(table(document, stage), store))
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.lifecycle.stop.store(2, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// Runs a test on the io_uring ladder and on epoll.
+pub fn on_each_driver(test: impl Fn(DriverChoice)) {
+    test(DriverChoice::Auto);
+    test(DriverChoice::Epoll);
+}
