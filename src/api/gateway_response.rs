@@ -262,6 +262,9 @@ pub enum GatewaySource {
     StageVariable(String),
 }
 
+/// Makes a source of the name behind its prefix.
+type OfName = fn(String) -> GatewaySource;
+
 impl GatewaySource {
     /// Reads the right side; `None` for anything else, body sources included.
     #[must_use]
@@ -271,7 +274,7 @@ impl GatewaySource {
                 .strip_suffix('\'')
                 .map(|text| Self::Literal(text.to_owned()));
         }
-        let kinds: [(&str, fn(String) -> Self); 8] = [
+        let kinds: [(&str, OfName); 8] = [
             ("method.request.header.", Self::Header),
             ("method.request.multivalueheader.", Self::MultiValueHeader),
             ("method.request.querystring.", Self::QueryString),

@@ -113,9 +113,9 @@ impl IntegrationUri {
             let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
             return s3_uri(path, query).map(Self::Path);
         }
-        let (name, _) = rest.split_once('&').unwrap_or((rest, ""));
+        let (name, query) = rest.split_once('&').unwrap_or((rest, ""));
         match name {
-            "ListBuckets" => s3_uri("", "").map(Self::ListBuckets),
+            "ListBuckets" => s3_uri("", query).map(Self::ListBuckets),
             name if ACTIONS.contains(&name) => Ok(Self::Action(name.to_owned())),
             name => Err(UriFault::UnknownAction(name.to_owned())),
         }
@@ -268,6 +268,10 @@ mod tests {
             parse("ListBuckets"),
             Ok(IntegrationUri::ListBuckets(_))
         ));
+        let Ok(IntegrationUri::ListBuckets(uri)) = parse("ListBuckets&max-buckets=5") else {
+            panic!()
+        };
+        assert_eq!(uri.query.parts, [literal("max-buckets=5")]);
         assert_eq!(
             parse("GetObject&Bucket=b"),
             Ok(IntegrationUri::Action("GetObject".to_owned()))

@@ -17,7 +17,6 @@ pub enum CallerPolicy {
 }
 
 /// A request whose caller may call the method.
-#[derive(Debug)]
 pub struct Authorized<'t, 'h> {
     pub(super) request: StagedRequest<'t, 'h>,
 }
@@ -71,6 +70,8 @@ mod tests {
         policy: CallerPolicy,
     ) -> String {
         let table = sample::one_method_with(json!({}), |document| {
+            document["securityDefinitions"] =
+                json!({"key": {"type": "apiKey", "name": "x-api-key", "in": "header"}});
             let method = &mut document["paths"]["/{item}"]["x-amazon-apigateway-any-method"];
             method
                 .as_object_mut()
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_method_with_an_api_key_is_refused_after_authorization() {
-        let key = json!({"apiKeyRequired": true});
+        let key = json!({"security": [{"key": []}]});
         let fields = [("x-api-key", "01234567890123456789")];
         assert_eq!(
             outcome(key.clone(), "/v1/x", &fields, CallerPolicy::Enforce),
@@ -127,7 +128,8 @@ mod tests {
             outcome(key, "/v1/x", &[], CallerPolicy::IgnoreAuthorizers),
             "authorized"
         );
-        let both = json!({"apiKeyRequired": true, "x-amazon-apigateway-auth": {"type": "AWS_IAM"}});
+        let both =
+            json!({"security": [{"key": []}], "x-amazon-apigateway-auth": {"type": "AWS_IAM"}});
         assert_eq!(
             outcome(both, "/v1/x", &[], CallerPolicy::Enforce),
             "Missing Authentication Token"

@@ -14,9 +14,13 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::header_rules::REMAPPED_PREFIX;
+use crate::pipeline::header_rules::ResponseRule;
 use crate::pipeline::header_rules::VisibleHeaders;
 use crate::pipeline::header_rules::is_writable;
+use crate::pipeline::header_rules::response_rule;
 use crate::pipeline::route::Reached;
+use crate::wire::http1::fields::Fields;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::media_type;
 use crate::wire::query::Query;
@@ -43,17 +47,28 @@ pub fn customise(
     }
     if let Some(template) = chosen_template(&custom.templates, head) {
         response.body = request.render(template);
-        response
-            .fields
-            .set(b"Content-Type", template.media_type.as_bytes());
+        let media_type = template.media_type.as_bytes();
+        if is_writable("Content-Type", media_type) {
+            response.fields.set(b"Content-Type", media_type);
+        }
     }
     for header in &custom.headers {
-        let value = request.value(&header.source).value();
-        if let Some(value) =
-            value.filter(|value| !value.is_empty() && is_writable(&header.name, value))
-        {
-            response.fields.set(header.name.as_bytes(), &value);
+        if let Some(value) = request.value(&header.source).value() {
+            set_header(&mut response.fields, &header.name, &value);
         }
+    }
+}
+
+/// Empty values and those that would break the head leave nothing. The rules of method responses keep a document from
+/// framing the response (assumed: spec 08 does not say).
+fn set_header(fields: &mut Fields, name: &str, value: &[u8]) {
+    if value.is_empty() || !is_writable(name, value) {
+        return;
+    }
+    match response_rule(name) {
+        ResponseRule::Passed => fields.set(name.as_bytes(), value),
+        ResponseRule::Remapped => fields.set(format!("{REMAPPED_PREFIX}{name}").as_bytes(), value),
+        ResponseRule::Dropped => {}
     }
 }
 
@@ -143,5 +158,63 @@ impl FaultyRequest<'_> {
         } else {
             Some(values.join(&b','))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::pipeline::sample;
+
+    /// The response to a fault of `GET {target}` under a document that changes every 5XX type.
+    fn customised(custom: Value, target: &str, fields: &[(&str, &str)]) -> FaultResponse {
+        let table = sample::one_method_with(json!({}), |document| {
+            document["x-amazon-apigateway-gateway-responses"] = json!({"DEFAULT_5XX": custom});
+        });
+        let head = sample::head("GET", target, fields);
+        let ids = sample::ids();
+        GatewayFault::configuration_error().render_customised(&sample::context(&ids), &table, &head)
+    }
+
+    fn body(template: &str, target: &str) -> String {
+        let custom = json!({"responseTemplates": {"text/plain": template}});
+        let fields = [("q", "header"), ("x", "1"), ("x", "2")];
+        String::from_utf8(customised(custom, target, &fields).body).unwrap()
+    }
+
+    #[test]
+    fn templates_see_the_request_as_far_as_it_came() {
+        let template = "$context.resourcePath|$context.stage|$method.request.path.item|$context.nope|$stageVariables.no|";
+        assert_eq!(
+            body(template, "/v1/a%20b"),
+            "/{item}|v1|a b|$context.nope||"
+        );
+        assert_eq!(body(template, "/v1/a/b"), "|v1||$context.nope||");
+        assert_eq!(body(template, "/v2/a"), "|||$context.nope||");
+    }
+
+    #[test]
+    fn templates_see_all_kinds_of_parameters() {
+        let template = "$method.request.querystring.q|$method.request.multivaluequerystring.q|\
+                        $method.request.multivalueheader.x|$method.input.params.q|$method.input.params.item";
+        assert_eq!(body(template, "/v1/a?q=1&q=2"), "2|1,2|1,2|2|a");
+        assert_eq!(body("$method.input.params.q", "/v1/a"), "header");
+    }
+
+    #[test]
+    fn no_document_frames_a_response() {
+        let custom = json!({"responseParameters": {
+            "gatewayresponse.header.Content-Length": "'5'",
+            "gatewayresponse.header.Transfer-Encoding": "'chunked'",
+            "gatewayresponse.header.Vary": "'Origin'",
+            "gatewayresponse.header.x-query": "method.request.querystring.q",
+        }});
+        let fields = customised(custom, "/v1/a?q=a%0D%0Ab:c", &[]).fields;
+        for name in ["content-length", "transfer-encoding", "x-query"] {
+            assert_eq!(fields.get(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(fields.get(b"vary"), Some(&b"Origin"[..]));
     }
 }

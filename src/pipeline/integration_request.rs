@@ -23,7 +23,6 @@ use crate::wire::http1::framing::{BodyFraming, request_framing};
 const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
 
 /// A request to the store, not yet signed.
-#[derive(Debug)]
 pub struct IntegrationRequest<'t, 'h> {
     pub(super) request: MethodRequest<'t, 'h>,
     pub(super) integration: &'t Integration,

@@ -1,4 +1,6 @@
 //! From the request target to the method that it names (spec 03).
+//!
+//! The stages' types do not print themselves: a query may hold a signature.
 
 use crate::api::model::Method;
 use crate::api::table::Found;
@@ -18,7 +20,6 @@ const HEALTH_PATH: &[u8] = b"/ping";
 pub const HEALTHY: &[u8] = b"healthy";
 
 /// What a request is for.
-#[derive(Debug)]
 pub enum Route<'t, 'h> {
     /// A method of the document.
     Method(Routed<'t, 'h>),
@@ -27,13 +28,11 @@ pub enum Route<'t, 'h> {
 }
 
 /// A request whose method is found.
-#[derive(Debug)]
 pub struct Routed<'t, 'h> {
     pub(super) request: StagedRequest<'t, 'h>,
 }
 
 /// The client's head and what the document has for it; later stages carry it on.
-#[derive(Debug)]
 pub(super) struct StagedRequest<'t, 'h> {
     pub(super) table: &'t Table,
     pub(super) head: &'h RequestHead,
@@ -124,7 +123,6 @@ impl<'h> StagedPath<'h> {
 }
 
 /// How far a request came that ended in a fault.
-#[derive(Debug)]
 pub(super) struct Reached<'a> {
     target: Option<Target<'a>>,
     path: Option<StagedPath<'a>>,

@@ -1,7 +1,7 @@
 //! The vectors of the whole floor: parameter mappings, gateway responses, and the end-to-end cases without sockets.
 
-use serde_json::Value;
-use serde_json::json;
+use proptest::prelude::{prop_assert_eq, proptest};
+use serde_json::{Value, json};
 
 use crate::api::gateway_response::ResponseType;
 use crate::api::table::Table;
@@ -17,6 +17,9 @@ use crate::pipeline::route::{Route, route};
 use crate::pipeline::sample;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::head::RequestHead;
+use crate::wire::percent;
+use crate::wire::query::Query;
+use crate::wire::target;
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap()
@@ -81,9 +84,8 @@ fn request_mappings_agree_with_the_vectors() {
         let body = text(&vector["body"]).as_bytes();
         if vector["expect"].is_null() {
             let request = sample::method_request(&table, &head);
-            let fault = request
-                .into_integration_request(&context, &store, Some(body))
-                .unwrap_err();
+            let made = request.into_integration_request(&context, &store, Some(body));
+            let fault = made.err().unwrap();
             is_fault(vector, &fault, &context);
         } else {
             let request = sample::method_request(&table, &head);
@@ -209,7 +211,7 @@ fn customised_gateway_responses_agree_with_the_vectors() {
     let ids = sample::ids();
     let context = sample::context(&ids);
     for vector in list(&sample::vectors("gateway-responses.json"), "customisation") {
-        let mut document = json!({"info": {}, "paths": {}});
+        let mut document = json!({"paths": {}});
         let key = "x-amazon-apigateway-gateway-responses";
         document[key] = vector[key].clone();
         let table = sample::table(&document, "v1");
@@ -389,4 +391,45 @@ fn run(content: BodyContent<'_>, body: &[u8]) -> Result<Vec<u8>, GatewayFault> {
     converted
         .map(|()| out)
         .map_err(|_| GatewayFault::configuration_error())
+}
+
+/// Every byte as `%XX`.
+fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+proptest! {
+    /// What a client puts into mapped parameters stays one segment of the target or one field of the signed head.
+    #[test]
+    fn no_parameter_breaks_out_of_the_signed_head(key: Vec<u8>, query: Vec<u8>, header: Vec<u8>) {
+        let table = sample::one_method(json!({
+            "uri": "arn:aws:apigateway:us-west-2:s3:path/bucket/{key}",
+            "requestParameters": {
+                "integration.request.path.key": "method.request.path.item",
+                "integration.request.querystring.q": "method.request.querystring.q",
+                "integration.request.header.x-mapped": "method.request.querystring.h",
+            },
+        }));
+        let target = format!("/v1/k{}?q={}&h={}", escaped(&key), escaped(&query), escaped(&header));
+        let head = sample::head("PUT", &target, &[]);
+        let (ids, store) = (sample::ids(), sample::store(&table));
+        let request = sample::method_request(&table, &head);
+        let Ok(request) = request.into_integration_request(&sample::context(&ids), &store, None) else {
+            return Ok(());
+        };
+        let sent = sample::sign(&request);
+        let read = sample::read(&sent);
+        let read_target = target::parse(read.method(), read.target()).unwrap();
+        let mut wanted_key = b"/bucket/k".to_vec();
+        wanted_key.extend_from_slice(&key);
+        prop_assert_eq!(percent::decode(read_target.path), wanted_key);
+        let read_query = Query::parse(read_target.query.unwrap_or_default());
+        let read_query: Vec<_> = read_query.iter().collect();
+        let wanted_query: Vec<_> = [(&b"q"[..], query.as_slice())].into_iter().filter(|(_, v)| !v.is_empty()).collect();
+        prop_assert_eq!(read_query, wanted_query);
+        let mapped = usize::from(!header.is_empty());
+        // Host, date, hash, Accept, User-Agent, trace id, Content-Length, Authorization, Connection
+        prop_assert_eq!(read.fields.len(), 9 + mapped);
+        prop_assert_eq!(read.fields.all(b"x-mapped").count(), mapped);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::api::openapi::ImportOptions;
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::node::{Node, Place, Value, shortened};
+use crate::wire::percent;
 
 /// References that lead to one another before a circle is assumed.
 const REFERENCES_MAX: usize = 32;
@@ -102,7 +103,7 @@ impl<'d> Document<'d> {
         };
         let mut place = self.root.clone();
         for token in pointer.split('/') {
-            let decoded = crate::wire::percent::decode(token.as_bytes());
+            let decoded = percent::decode(token.as_bytes());
             let token = String::from_utf8(decoded).ok()?;
             let name = token.replace("~1", "/").replace("~0", "~");
             place = match &place.node.value {

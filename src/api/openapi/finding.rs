@@ -8,7 +8,7 @@ use crate::api::openapi::node::{Place, Position};
 /// Findings that one import keeps; more would not be read.
 const FINDINGS_MAX: usize = 1000;
 
-/// Whether a finding stops the import.
+/// Whether a finding stops the import; the worse one is the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The document is refused.
@@ -84,7 +84,8 @@ pub struct Findings {
     found: Vec<Finding>,
     seen: HashSet<Finding>,
     topics: Vec<(Topic, usize, usize)>,
-    left_out: bool,
+    /// The worst finding that was left out.
+    left_out: Option<Severity>,
 }
 
 impl Findings {
@@ -97,7 +98,7 @@ impl Findings {
             found: Vec::new(),
             seen: HashSet::new(),
             topics: Vec::new(),
-            left_out: false,
+            left_out: None,
         }
     }
 
@@ -167,7 +168,7 @@ impl Findings {
     /// Whether the import must fail.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.left_out
+        self.left_out == Some(Severity::Error)
             || self
                 .found
                 .iter()
@@ -186,9 +187,9 @@ impl Findings {
         }
         self.found
             .sort_by_key(|finding| (finding.line, finding.column));
-        if self.left_out {
+        if let Some(severity) = self.left_out {
             self.found.push(Finding {
-                severity: Severity::Error,
+                severity,
                 file: self.file,
                 line: 1,
                 column: 1,
@@ -201,7 +202,7 @@ impl Findings {
 
     fn add(&mut self, severity: Severity, position: Position, pointer: &str, message: String) {
         if self.found.len() >= FINDINGS_MAX {
-            self.left_out = true;
+            self.left_out = Some(self.left_out.map_or(severity, |worst| worst.min(severity)));
             return;
         }
         let finding = Finding {
@@ -276,13 +277,20 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_findings_is_cut_and_still_fails() {
-        let mut findings = Findings::new("f", Strictness::Lenient);
+    fn a_flood_of_findings_is_cut_and_fails_as_its_worst() {
         let root = node(1);
-        for index in 0..FINDINGS_MAX + 5 {
-            findings.warn(&Place::root(&root), index.to_string());
+        for last in [Severity::Warning, Severity::Error] {
+            let mut findings = Findings::new("f", Strictness::Lenient);
+            for index in 0..FINDINGS_MAX + 5 {
+                findings.warn(&Place::root(&root), index.to_string());
+            }
+            if last == Severity::Error {
+                findings.error(&Place::root(&root), "bad");
+            }
+            assert_eq!(findings.has_errors(), last == Severity::Error);
+            let sorted = findings.into_sorted();
+            assert_eq!(sorted.len(), FINDINGS_MAX + 1);
+            assert_eq!(sorted[FINDINGS_MAX].severity, last);
         }
-        assert!(findings.has_errors());
-        assert_eq!(findings.into_sorted().len(), FINDINGS_MAX + 1);
     }
 }

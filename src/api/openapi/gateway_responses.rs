@@ -37,12 +37,6 @@ pub fn read(document: &Document<'_>, findings: &mut Findings) -> GatewayResponse
         let response = read_entry(&entry, findings);
         entries.extend(kind.map(|kind| (kind, response)));
     }
-    if !entries.is_empty() {
-        findings.warn(
-            &place,
-            "gateway responses are not customised in this version",
-        );
-    }
     GatewayResponses::new(entries)
 }
 

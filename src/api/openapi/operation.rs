@@ -1,7 +1,7 @@
 //! The methods of a path.
 
 use crate::api::model::Method;
-use crate::api::openapi::document::{Document, is_object, object};
+use crate::api::openapi::document::{Document, is_object, object, present};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::integration;
 use crate::api::openapi::method_response;
@@ -97,11 +97,7 @@ fn read_method(
         path_variables: resource.variables().collect(),
     };
     let place = object(operation, "x-amazon-apigateway-integration", findings);
-    if place.is_none()
-        && operation
-            .member("x-amazon-apigateway-integration")
-            .is_none()
-    {
+    if present(operation, "x-amazon-apigateway-integration").is_none() {
         findings.refused_by_gateway(
             operation,
             "No integration defined for method: it answers 500",

@@ -37,6 +37,12 @@ impl SecuritySchemes {
     /// Reads `securityDefinitions` or `components.securitySchemes`.
     pub fn read(document: &Document<'_>, findings: &mut Findings) -> Self {
         let mut named = Vec::new();
+        if let Some(place) = present(&document.root, "security") {
+            findings.warn(
+                &place,
+                "`security` of the root counts for nothing: wanted in the operations",
+            );
+        }
         let Some(schemes) = document.shared("securityDefinitions", "securitySchemes") else {
             return Self { named };
         };

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::api::gateway_response::ResponseType;
 use crate::api::model::{
     Authorization, ContentHandling, Integration, IntegrationKind, ParameterLocation,
     PassthroughBehavior, RequestSource, RequestTarget, ResponseSource,
@@ -232,6 +233,23 @@ fn base_paths_do_what_the_import_mode_says() {
 #[test]
 fn a_byte_order_mark_is_no_fault() {
     imported(&format!("\u{feff}{IMAGE_API}"));
+}
+
+#[test]
+fn gateway_responses_are_read() {
+    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "paths": {},
+"x-amazon-apigateway-gateway-responses": {"THROTTLED": {"statusCode": "599",
+ "responseParameters": {"gatewayresponse.header.A": "'*'", "gatewayresponse.path.b": "'*'"},
+ "responseTemplates": {"text/plain": "$context.error.message"}}}}"#;
+    let imported = imported(text);
+    assert_eq!(imported.warnings, []);
+    let responses = imported.table.gateway_responses;
+    let response = responses.for_raised(ResponseType::Throttled).unwrap();
+    assert_eq!(response.status, Some(599));
+    assert_eq!(response.headers.len(), 1);
+    assert_eq!(response.headers[0].name, "A");
+    assert_eq!(response.templates[0].media_type, "text/plain");
+    assert!(responses.for_raised(ResponseType::Unauthorized).is_none());
 }
 
 /// Cuts, repeats or replaces a piece of a text at character borders.

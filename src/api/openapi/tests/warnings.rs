@@ -122,7 +122,7 @@ fn what_api_gateway_refuses_is_an_error_when_strict() {
 
 #[test]
 fn authorizers_are_refused_unless_they_are_to_be_ignored() {
-    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1",
+    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "security": [{"key": []}],
 "securityDefinitions": {
  "lambda": {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "custom"},
  "key": {"type": "apiKey", "name": "x-api-key", "in": "header"},
@@ -162,6 +162,7 @@ fn authorizers_are_refused_unless_they_are_to_be_ignored() {
         "AWS_IAM is left out",
         "scheme `oauth` is not enforced",
         "No integration defined",
+        "`security` of the root counts for nothing",
     ] {
         assert!(
             messages.iter().any(|message| message.contains(fragment)),
