@@ -73,7 +73,7 @@ impl fmt::Display for StoreError {
             Self::AddressUnusable { address, cause } => {
                 write!(
                     f,
-                    "the store cannot listen on {address}: {cause}; choose another address, or port 0 for any free one"
+                    "the store cannot listen on {address}: {cause}; choose another with --store-listen, or port 0 for any free one"
                 )
             }
             Self::CredentialsEmpty => {

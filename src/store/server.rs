@@ -26,8 +26,8 @@ use crate::store::request_body::LentBody;
 /// Connections at a time; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 512;
 
-/// How long a request head may take to arrive.
-const HEAD_SECONDS_MAX: u64 = 60;
+/// How long a request head may take to arrive, and so how long a connection may stay idle.
+const HEAD_SECONDS_MAX: u64 = 120;
 
 /// How long running requests may go on after a stop.
 const DRAIN_SECONDS_MAX: u64 = 10;

@@ -90,7 +90,7 @@ def curl(method, url, *options, body=None, headers=(), into=None):
 
 def last_head(path):
     """The final response's head; interim ones are passed over."""
-    with open(path, encoding="latin-1") as file:
+    with open(path, encoding="latin-1", newline="") as file:
         blocks = [block for block in file.read().split("\r\n\r\n") if block.strip()]
     lines = blocks[-1].split("\r\n")
     fields = {}

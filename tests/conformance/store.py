@@ -51,7 +51,8 @@ def stop(process):
 def seaweedfs(weed):
     """Runs the store; gives its endpoint."""
     folder = tempfile.mkdtemp(prefix="conformance-store-")
-    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    names = ("master", "volume", "filer", "s3", "master.grpc", "volume.grpc", "filer.grpc", "s3.grpc")
+    ports = {name: free_port() for name in names}
     identity = {
         "name": "conformance",
         "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
@@ -63,6 +64,9 @@ def seaweedfs(weed):
     command = [
         weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         f"-master.port={ports['master']}", f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}",
+        # By default the gRPC ports lie 10,000 above the others, which a free port may not allow.
+        f"-master.port.grpc={ports['master.grpc']}", f"-volume.port.grpc={ports['volume.grpc']}",
+        f"-filer.port.grpc={ports['filer.grpc']}", f"-s3.port.grpc={ports['s3.grpc']}",
         "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=60", "-master.volumeSizeLimitMB=128",
         "-s3.allowEmptyFolder=true",
     ]

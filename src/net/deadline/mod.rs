@@ -1,0 +1,181 @@
+//! Deadlines of a core's sockets.
+//!
+//! A read that is dropped on io_uring may have eaten bytes, so nothing here cancels. When a socket is due it is shut
+//! with `shutdown(2)`: whatever waits on it ends by itself, its buffer comes back, and the connection is finished.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+
+use nix::sys::socket::Shutdown;
+
+use crate::net::clock;
+
+/// How often due sockets are looked for; a deadline passes at most this much (and a timer step of 2 ms) late.
+pub const TICK_MS: u64 = 50;
+
+const DISARMED: u64 = u64::MAX;
+
+/// What a deadline shuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Receiving ends; an answer such as 408 can still be sent.
+    Read,
+    /// Receiving, sending and connecting end.
+    Both,
+}
+
+/// All sockets of one core. Clones are the same table.
+#[derive(Clone, Debug, Default)]
+pub struct DeadlineTable {
+    entries: Rc<RefCell<Vec<Rc<Entry>>>>,
+}
+
+/// One socket's place in the table. Drop it before the socket closes, so that no reused descriptor is ever shut.
+#[derive(Debug)]
+pub struct DeadlineSlot {
+    table: DeadlineTable,
+    entry: Rc<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    fd: RawFd,
+    due_ms: Cell<u64>,
+    cut: Cell<Cut>,
+    /// Waits for a new request: may be cut early.
+    idle: Cell<bool>,
+    fired: Cell<Option<Cut>>,
+    /// Where the table holds this entry.
+    position: Cell<usize>,
+}
+
+impl DeadlineTable {
+    /// An empty table; `driver::run_core` makes the core's own and sweeps it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Enters an open socket, disarmed.
+    #[must_use]
+    pub fn register(&self, fd: RawFd) -> DeadlineSlot {
+        let mut entries = self.entries.borrow_mut();
+        let entry = Rc::new(Entry {
+            fd,
+            due_ms: Cell::new(DISARMED),
+            cut: Cell::new(Cut::Both),
+            idle: Cell::new(false),
+            fired: Cell::new(None),
+            position: Cell::new(entries.len()),
+        });
+        entries.push(Rc::clone(&entry));
+        DeadlineSlot {
+            table: self.clone(),
+            entry,
+        }
+    }
+
+    /// Shuts every socket that is due at `now_ms`, each once.
+    pub fn sweep(&self, now_ms: u64) {
+        for entry in self.entries.borrow().iter() {
+            if entry.due_ms.get() <= now_ms {
+                entry.fire(entry.cut.get());
+            }
+        }
+    }
+
+    /// Ends receiving on every socket that was armed with [`DeadlineSlot::arm_idle`]: the start of a drain.
+    pub fn cut_idle(&self) {
+        for entry in self
+            .entries
+            .borrow()
+            .iter()
+            .filter(|entry| entry.idle.get())
+        {
+            entry.fire(Cut::Read);
+        }
+    }
+
+    /// Shuts every socket now: the end of a drain.
+    pub fn shut_all(&self) {
+        for entry in self.entries.borrow().iter() {
+            entry.fire(Cut::Both);
+        }
+    }
+
+    /// Count of open sockets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
+    /// True if no socket is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl DeadlineSlot {
+    /// Shuts the socket `ms` milliseconds from now (not earlier, at most a tick later) unless disarmed or armed anew.
+    pub fn arm(&self, ms: u64, cut: Cut) {
+        self.entry.idle.set(false);
+        self.entry.cut.set(cut);
+        self.entry
+            .due_ms
+            .set(clock::monotonic_ms().saturating_add(ms).saturating_add(1));
+    }
+
+    /// As [`DeadlineSlot::arm`] with [`Cut::Read`], for a connection between two requests: [`DeadlineTable::cut_idle`]
+    /// ends it early. A request that had arrived by then is still received and can be answered.
+    pub fn arm_idle(&self, ms: u64) {
+        self.arm(ms, Cut::Read);
+        self.entry.idle.set(true);
+    }
+
+    /// Takes the deadline back. What has fired stays fired.
+    pub fn disarm(&self) {
+        self.entry.idle.set(false);
+        self.entry.due_ms.set(DISARMED);
+    }
+
+    /// What a deadline of this socket has shut, if one has passed.
+    #[must_use]
+    pub fn fired(&self) -> Option<Cut> {
+        self.entry.fired.get()
+    }
+}
+
+impl Drop for DeadlineSlot {
+    fn drop(&mut self) {
+        let position = self.entry.position.get();
+        let mut entries = self.table.entries.borrow_mut();
+        if position < entries.len() {
+            entries.swap_remove(position);
+        }
+        if let Some(moved) = entries.get(position) {
+            moved.position.set(position);
+        }
+    }
+}
+
+impl Entry {
+    fn fire(&self, cut: Cut) {
+        self.due_ms.set(DISARMED);
+        self.idle.set(false);
+        if self.fired.get() != Some(Cut::Both) {
+            self.fired.set(Some(cut));
+        }
+        let how = match cut {
+            Cut::Read => Shutdown::Read,
+            Cut::Both => Shutdown::Both,
+        };
+        // The one error here is ENOTCONN: the peer was quicker, and nothing waits on the socket any more.
+        nix::sys::socket::shutdown(self.fd, how).ok();
+    }
+}

@@ -1,0 +1,186 @@
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+
+use crate::net::driver::spawn;
+use crate::net::driver::yield_now;
+use crate::net::loopback::connection;
+use crate::net::loopback::listening;
+use crate::net::loopback::on_each_driver;
+
+use super::*;
+
+fn plain_pair() -> (TcpStream, TcpStream) {
+    let (listener, address) = listening();
+    let peer = TcpStream::connect(address).unwrap();
+    (listener.accept().unwrap().0, peer)
+}
+
+#[test]
+fn deadline_fires_when_due_and_not_before() {
+    let table = DeadlineTable::new();
+    let (socket, mut peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    slot.arm(60_000, Cut::Both);
+    table.sweep(clock::monotonic_ms() + 59_000);
+    assert_eq!(slot.fired(), None);
+    table.sweep(clock::monotonic_ms() + 61_000);
+    assert_eq!(slot.fired(), Some(Cut::Both));
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn disarmed_deadline_does_not_fire() {
+    let table = DeadlineTable::new();
+    let (socket, _peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    slot.arm(0, Cut::Both);
+    slot.disarm();
+    table.sweep(u64::MAX - 1);
+    assert_eq!(slot.fired(), None);
+    slot.arm_idle(0);
+    slot.disarm();
+    table.cut_idle();
+    assert_eq!(slot.fired(), None);
+}
+
+#[test]
+fn dropped_slot_never_shuts_its_descriptor() {
+    let table = DeadlineTable::new();
+    let (mut socket, mut peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    slot.arm(0, Cut::Both);
+    drop(slot);
+    table.sweep(u64::MAX - 1);
+    table.shut_all();
+    socket.write_all(b"x").unwrap();
+    assert_eq!(peer.read(&mut [0]).unwrap(), 1);
+}
+
+#[test]
+fn slots_leave_in_any_order() {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let table = DeadlineTable::new();
+        let sockets = [plain_pair(), plain_pair(), plain_pair()];
+        let mut slots = sockets
+            .each_ref()
+            .map(|(socket, _)| Some(table.register(socket.as_raw_fd())));
+        for (gone, leaving) in order.into_iter().enumerate() {
+            slots[leaving] = None;
+            assert_eq!(table.len(), 2 - gone);
+            table.sweep(u64::MAX - 1);
+            for slot in slots.iter().flatten() {
+                assert_eq!(slot.fired(), None);
+            }
+        }
+        assert!(table.is_empty());
+    }
+}
+
+#[test]
+fn pending_receive_ends_at_the_deadline() {
+    on_each_driver(async |core| {
+        let (mut stream, _peer) = connection(&core.deadlines);
+        stream.arm(20, Cut::Both);
+        let begin_ms = clock::monotonic_ms();
+        let (received, buffer) = stream.recv(b"kept".to_vec(), 4, 0).await;
+        assert_eq!(received.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let mut buffer = buffer;
+        buffer.reserve_exact(16);
+        let (received, buffer) = stream.recv_append(buffer).await;
+        assert_eq!(received.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(clock::monotonic_ms() >= begin_ms + 20);
+        assert!(stream.timed_out());
+        assert_eq!(buffer, b"kept");
+    });
+}
+
+#[test]
+fn pending_send_ends_at_the_deadline() {
+    on_each_driver(async |core| {
+        let (mut stream, _peer) = connection(&core.deadlines);
+        stream.arm(20, Cut::Both);
+        let range = 0..64 << 20;
+        let (sent, _) = stream.send_all(vec![0; 64 << 20], range).await;
+        assert_eq!(sent.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn read_cut_leaves_sending() {
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        stream.arm(1, Cut::Read);
+        let (received, _) = stream.recv_append(Vec::with_capacity(16)).await;
+        assert_eq!(received.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        stream.arm(10_000, Cut::Both);
+        let (sent, _) = stream.send_all(b"408".to_vec(), 0..3).await;
+        sent.unwrap();
+        let mut answer = [0; 3];
+        peer.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"408");
+    });
+}
+
+#[test]
+fn timed_out_connection_receives_nothing_more() {
+    on_each_driver(async |core| {
+        for cut in [Cut::Read, Cut::Both] {
+            let (mut stream, mut peer) = connection(&core.deadlines);
+            stream.arm(1, cut);
+            let (received, _) = stream.recv_append(Vec::with_capacity(16)).await;
+            assert_eq!(received.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            // May fail when both directions are shut.
+            drop(peer.write_all(b"late"));
+            let (received, buffer) = stream.recv_append(Vec::with_capacity(16)).await;
+            assert_eq!(received.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert!(buffer.is_empty());
+        }
+    });
+}
+
+#[test]
+fn drain_cuts_idle_connections_only() {
+    on_each_driver(async |core| {
+        let (mut idle, _idle_peer) = connection(&core.deadlines);
+        let (mut busy, mut busy_peer) = connection(&core.deadlines);
+        idle.arm_idle(60_000);
+        busy.arm_idle(60_000);
+        busy.arm(60_000, Cut::Read);
+        let waiting = spawn(async move { idle.recv_append(Vec::with_capacity(16)).await.0 });
+        yield_now().await;
+        core.deadlines.cut_idle();
+        let ended = waiting.await.unwrap();
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        busy_peer.write_all(b"more").unwrap();
+        assert_eq!(busy.recv_append(Vec::with_capacity(16)).await.0.unwrap(), 4);
+    });
+}
+
+#[test]
+fn request_that_came_before_the_drain_is_received() {
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        stream.arm_idle(60_000);
+        let waiting = spawn(async move {
+            let (received, buffer) = stream.recv_append(Vec::with_capacity(16)).await;
+            (received.unwrap(), buffer, stream)
+        });
+        yield_now().await;
+        peer.write_all(b"GET").unwrap();
+        core.deadlines.cut_idle();
+        let (count, buffer, mut stream) = waiting.await.unwrap();
+        assert_eq!((count, buffer.as_slice()), (3, &b"GET"[..]));
+        stream.send_all(b"200".to_vec(), 0..3).await.0.unwrap();
+        peer.read_exact(&mut [0; 3]).unwrap();
+    });
+}

@@ -1,0 +1,188 @@
+use std::net::TcpStream;
+use std::pin::pin;
+use std::rc::Rc;
+
+use crate::net::driver::Core;
+use crate::net::driver::spawn;
+use crate::net::loopback::on_each_driver;
+use crate::net::loopback::poll_once;
+
+use super::*;
+
+fn on(core: &Core, address: &str) -> (Listener, SocketAddr) {
+    let socket = bind(address.parse().unwrap(), false).unwrap();
+    let listener = Listener::new(socket, &core.deadlines).unwrap();
+    let address = listener.address().unwrap();
+    (listener, address)
+}
+
+fn connection(accepted: io::Result<Accepted>) -> (Stream, SocketAddr) {
+    match accepted.unwrap() {
+        Accepted::Connection(stream, peer) => (stream, peer),
+        Accepted::Closed => panic!("closed"),
+    }
+}
+
+#[test]
+fn connection_comes_with_the_address_of_its_client() {
+    on_each_driver(async |core| {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (listener, address) = on(&core, address);
+            let client = TcpStream::connect(address).unwrap();
+            let (mut stream, peer) = connection(listener.accept().await);
+            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(stream.peer(), peer);
+            drop(client);
+            assert_eq!(
+                stream.recv_append(Vec::with_capacity(16)).await.0.unwrap(),
+                0
+            );
+        }
+    });
+}
+
+#[test]
+fn more_connections_than_a_burst_are_taken() {
+    on_each_driver(async |core| {
+        let (listener, address) = on(&core, "127.0.0.1:0");
+        let count = usize::try_from(BURST_MAX).unwrap() * 2 + 1;
+        let clients: Vec<_> = (0..count)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        for client in &clients {
+            let (_, peer) = connection(listener.accept().await);
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+    });
+}
+
+#[test]
+fn other_tasks_run_while_connections_flood_in() {
+    on_each_driver(async |core| {
+        let (listener, address) = on(&core, "127.0.0.1:0");
+        let clients: Vec<_> = (0..=BURST_MAX)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let ran = Rc::new(Cell::new(false));
+        let flag = Rc::clone(&ran);
+        drop(spawn(async move { flag.set(true) }));
+        for _ in &clients {
+            connection(listener.accept().await);
+        }
+        assert!(ran.get());
+    });
+}
+
+#[test]
+fn dropped_accept_loses_no_connection() {
+    on_each_driver(async |core| {
+        let (listener, address) = on(&core, "127.0.0.1:0");
+        for _ in 0..20 {
+            let client = {
+                let mut accepting = pin!(listener.accept());
+                assert!(poll_once(accepting.as_mut()).await.is_none());
+                yield_now().await;
+                TcpStream::connect(address).unwrap()
+            };
+            let (_, peer) = connection(listener.accept().await);
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+    });
+}
+
+#[test]
+fn close_ends_a_pending_accept() {
+    on_each_driver(async |core| {
+        let (listener, address) = on(&core, "127.0.0.1:0");
+        let listener = Rc::new(listener);
+        let accepting = Rc::clone(&listener);
+        let pending = spawn(async move { accepting.accept().await });
+        yield_now().await;
+        listener.close();
+        assert!(matches!(pending.await.unwrap().unwrap(), Accepted::Closed));
+        assert!(matches!(listener.accept().await.unwrap(), Accepted::Closed));
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn connections_complete_before_the_close_are_served() {
+    on_each_driver(async |core| {
+        let (listener, address) = on(&core, "127.0.0.1:0");
+        let clients: Vec<_> = (0..3)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        listener.close();
+        for client in &clients {
+            let (_, peer) = connection(listener.accept().await);
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+        assert!(matches!(listener.accept().await.unwrap(), Accepted::Closed));
+    });
+}
+
+#[test]
+fn cores_share_an_address_only_if_they_say_so() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let first = bind(any, true).unwrap();
+    let address = first.local_addr().unwrap();
+    bind(address, true).unwrap();
+    assert_eq!(
+        bind(address, false).unwrap_err().kind(),
+        io::ErrorKind::AddrInUse
+    );
+    let alone = bind(any, false).unwrap().local_addr().unwrap();
+    bind(alone, false).unwrap();
+}
+
+#[test]
+fn pause_grows_to_a_second() {
+    let mut pause = Pause::default();
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let (ms, next) = pause.step();
+        waits.push(ms);
+        pause = next;
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+}
+
+#[test]
+fn each_error_of_accept_has_its_remedy() {
+    for (error, remedy) in [
+        (Errno::EAGAIN, Remedy::Wait),
+        (Errno::EMFILE, Remedy::Pause),
+        (Errno::ENFILE, Remedy::Pause),
+        (Errno::ENOBUFS, Remedy::Pause),
+        (Errno::ENOMEM, Remedy::Pause),
+        (Errno::ECONNABORTED, Remedy::Skip),
+        (Errno::EPROTO, Remedy::Skip),
+        (Errno::EINVAL, Remedy::None),
+        (Errno::EBADF, Remedy::None),
+    ] {
+        assert_eq!(Remedy::of(&error.into()), remedy, "{error}");
+    }
+}
+
+#[test]
+fn pause_is_counted_and_ends_when_the_listener_closes() {
+    on_each_driver(async |core| {
+        let (listener, _) = on(&core, "127.0.0.1:0");
+        listener.recover(Errno::EMFILE.into()).await.unwrap();
+        assert_eq!(listener.pauses(), 1);
+        assert_eq!(
+            listener.pause.get(),
+            Pause {
+                ms: 2 * PAUSE_MS_MIN
+            }
+        );
+        listener.pause.set(Pause { ms: u64::MAX });
+        let listener = Rc::new(listener);
+        let pausing = Rc::clone(&listener);
+        let pause = spawn(async move { pausing.recover(Errno::ENFILE.into()).await });
+        yield_now().await;
+        listener.close();
+        pause.await.unwrap().unwrap();
+    });
+}

@@ -1,0 +1,204 @@
+//! A core's idle connections to the store.
+//!
+//! Last in, first out: the connection used last is the one least likely to have been closed by the store. A connection is
+//! given out only if it is young and its receive queue is empty: bytes that nobody asked for would be taken for the
+//! answer to the next request.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::rc::Weak;
+
+use crate::net::clock;
+use crate::net::deadline::DeadlineTable;
+use crate::net::driver::sleep_ms;
+use crate::net::driver::spawn;
+use crate::net::stream::Stream;
+use crate::net::stream::Unread;
+
+/// How often connections that were idle too long are closed.
+const REAP_MS: u64 = 1_000;
+
+/// Limits of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Count of idle connections kept; 0 keeps none.
+    pub idle_count_max: usize,
+    /// A connection idle for longer is closed. Below the store's own keep-alive time.
+    pub idle_ms_max: u64,
+    /// Until a connection stands, over all addresses together.
+    pub connect_ms_max: u64,
+}
+
+impl Default for PoolLimits {
+    /// 256 connections, 4 s idle (stores close after 5 s and more), 5 s to connect.
+    fn default() -> Self {
+        Self {
+            idle_count_max: 256,
+            idle_ms_max: 4_000,
+            connect_ms_max: 5_000,
+        }
+    }
+}
+
+/// Connections of one core to one store.
+#[derive(Debug)]
+pub struct UpstreamPool {
+    addresses: Vec<SocketAddr>,
+    /// Position of the address that took the last connection.
+    preferred: Cell<usize>,
+    limits: PoolLimits,
+    deadlines: DeadlineTable,
+    idle: Rc<RefCell<VecDeque<Idle>>>,
+}
+
+/// A connection for one exchange. Give it back with [`UpstreamPool::put`] if both sides of the exchange ended cleanly.
+#[derive(Debug)]
+pub struct Leased {
+    /// The connection.
+    pub stream: Stream,
+    /// It has carried an exchange before: the store may close it just now, so one retry is allowed.
+    pub reused: bool,
+}
+
+/// Oldest in front.
+#[derive(Debug)]
+struct Idle {
+    stream: Stream,
+    since_ms: u64,
+}
+
+impl UpstreamPool {
+    /// An empty pool; runs on a core only. `addresses` are tried in order.
+    #[must_use]
+    pub fn new(addresses: Vec<SocketAddr>, limits: PoolLimits, deadlines: &DeadlineTable) -> Self {
+        let idle = Rc::new(RefCell::new(VecDeque::new()));
+        drop(spawn(reap_forever(
+            Rc::downgrade(&idle),
+            limits.idle_ms_max,
+        )));
+        Self {
+            addresses,
+            preferred: Cell::new(0),
+            limits,
+            deadlines: deadlines.clone(),
+            idle,
+        }
+    }
+
+    /// An idle connection that is young and clean, else a new one.
+    ///
+    /// # Errors
+    /// As [`UpstreamPool::connect`].
+    pub async fn lease(&self) -> io::Result<Leased> {
+        match self.checkout() {
+            Some(stream) => Ok(Leased {
+                stream,
+                reused: true,
+            }),
+            None => self.connect().await,
+        }
+    }
+
+    /// A new connection, to the first address that takes it, beginning with the one that did last. Each address gets an
+    /// equal share of the time that is left.
+    ///
+    /// # Errors
+    /// The failure at the address tried last; `TimedOut` if it did not answer.
+    pub async fn connect(&self) -> io::Result<Leased> {
+        let until_ms = clock::monotonic_ms().saturating_add(self.limits.connect_ms_max);
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let count = self.addresses.len();
+        let order = self
+            .addresses
+            .iter()
+            .enumerate()
+            .cycle()
+            .skip(self.preferred.get());
+        for (tried, (position, &address)) in order.take(count).enumerate() {
+            let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
+            let shares = u64::try_from(count.saturating_sub(tried))
+                .unwrap_or(1)
+                .max(1);
+            match Stream::connect(address, &self.deadlines, left_ms / shares).await {
+                Ok(stream) => {
+                    self.preferred.set(position);
+                    return Ok(Leased {
+                        stream,
+                        reused: false,
+                    });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The idle connection that was used last, if it is young and clean; those that are not are closed.
+    #[must_use]
+    pub fn checkout(&self) -> Option<Stream> {
+        let mut idle = self.idle.borrow_mut();
+        drop_older(&mut idle, clock::monotonic_ms(), self.limits.idle_ms_max);
+        while let Some(Idle { stream, .. }) = idle.pop_back() {
+            if !stream.timed_out() && stream.unread() == Unread::Nothing {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for later; closes the oldest if there are too many, and this one if a deadline has passed on it.
+    pub fn put(&self, stream: Stream) {
+        if stream.timed_out() {
+            return;
+        }
+        stream.disarm();
+        let mut idle = self.idle.borrow_mut();
+        idle.push_back(Idle {
+            stream,
+            since_ms: clock::monotonic_ms(),
+        });
+        while idle.len() > self.limits.idle_count_max {
+            idle.pop_front();
+        }
+    }
+
+    /// Count of idle connections.
+    #[must_use]
+    pub fn idle_count(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// Closes all idle connections.
+    pub fn clear(&self) {
+        self.idle.borrow_mut().clear();
+    }
+}
+
+fn drop_older(idle: &mut VecDeque<Idle>, now_ms: u64, idle_ms_max: u64) {
+    while idle
+        .front()
+        .is_some_and(|oldest| now_ms.saturating_sub(oldest.since_ms) >= idle_ms_max)
+    {
+        idle.pop_front();
+    }
+}
+
+/// Ends with its pool.
+async fn reap_forever(idle: Weak<RefCell<VecDeque<Idle>>>, idle_ms_max: u64) {
+    loop {
+        sleep_ms(REAP_MS).await;
+        let Some(idle) = idle.upgrade() else {
+            return;
+        };
+        let mut idle = idle.borrow_mut();
+        drop_older(&mut idle, clock::monotonic_ms(), idle_ms_max);
+        idle.retain(|idle| idle.stream.unread() == Unread::Nothing);
+    }
+}
