@@ -253,8 +253,17 @@ fn sources() -> Vec<Source> {
     sources
 }
 
+/// The text before the test module at its end. `mod tests;` is no end: the code goes on below it.
 fn without_test_module(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod ").next().unwrap()
+    let is_body = |at: &usize| {
+        text[*at..]
+            .lines()
+            .nth(1)
+            .is_some_and(|line| line.ends_with('{'))
+    };
+    let starts = text.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+    let end = starts.into_iter().find(is_body);
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn is_comment(line: &str) -> bool {

@@ -3,6 +3,8 @@
 pub mod check_command;
 pub mod cli;
 pub mod credentials;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod documents;
 pub mod exit;
 pub mod gateway;
@@ -46,6 +48,12 @@ pub fn run() -> ExitCode {
     }
 }
 
+#[cfg(feature = "demo")]
+fn run_demo(args: &cli::DemoArgs) -> Result<Exit, Failure> {
+    demo::run(args)
+}
+
+#[cfg(not(feature = "demo"))]
 fn run_demo(_: &cli::DemoArgs) -> Result<Exit, Failure> {
     let message = "`demo` is not in this build (feature `demo`); `sluicegate serve --help` shows how to serve a document";
     Err(Failure::new(Exit::WrongUsage, message))

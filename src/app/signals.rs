@@ -120,17 +120,23 @@ impl Drain {
                 Ok(SIGHUP) => refuse_reload(),
                 Ok(_) => return Some(Exit::AsAsked),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
-                    let open = self.lifecycle.connections.load(Ordering::Relaxed);
-                    tracing::warn!(
-                        open,
-                        "drain timed out (--drain-timeout); cutting connections"
-                    );
-                    self.timed_out.store(true, Ordering::Relaxed);
-                    return Some(Exit::DrainTimedOut);
-                }
+                Err(RecvTimeoutError::Timeout) => return Some(self.time_out()),
             }
         }
+    }
+
+    /// The status of a drain whose time is over.
+    fn time_out(&self) -> Exit {
+        let open = self.lifecycle.connections.load(Ordering::Relaxed);
+        if open == 0 {
+            return Exit::AsAsked;
+        }
+        tracing::warn!(
+            open,
+            "drain timed out (--drain-timeout); cutting connections"
+        );
+        self.timed_out.store(true, Ordering::Relaxed);
+        Exit::DrainTimedOut
     }
 }
 
@@ -146,11 +152,23 @@ mod tests {
 
     /// Follows `sent` to the end of the signals; the stop state, whether the drain timed out, and the forced exit.
     fn followed(sent: &[i32], drain_ms_max: u64) -> (u64, bool, Option<Exit>) {
+        followed_with(1, sent, drain_ms_max)
+    }
+
+    fn followed_with(
+        connections: usize,
+        sent: &[i32],
+        drain_ms_max: u64,
+    ) -> (u64, bool, Option<Exit>) {
         let drain = Drain {
             lifecycle: Arc::default(),
             drain_ms_max,
             timed_out: Arc::default(),
         };
+        drain
+            .lifecycle
+            .connections
+            .store(connections, Ordering::Relaxed);
         let (sender, receiver) = channel();
         for &signal in sent {
             sender.send(signal).unwrap();
@@ -195,6 +213,14 @@ mod tests {
         assert_eq!(
             followed(&[SIGTERM], 0),
             (STOP_NOW, true, Some(Exit::DrainTimedOut))
+        );
+    }
+
+    #[test]
+    fn a_drain_without_connections_does_not_time_out() {
+        assert_eq!(
+            followed_with(0, &[SIGTERM], 0),
+            (STOP_NOW, false, Some(Exit::AsAsked))
         );
     }
 

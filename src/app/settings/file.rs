@@ -351,6 +351,24 @@ mod tests {
     }
 
     #[test]
+    fn the_commented_example_holds_with_and_without_its_comments() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/sluicegate.toml");
+        let file = ConfigFile::read(&path).unwrap();
+        let document = file.sections.api[0].get_ref();
+        assert!(file.beside(&document.file).exists());
+        let bare = |line: &str| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") && !key.starts_with(char::is_uppercase) => {
+                key.to_owned()
+            }
+            _ => line.to_owned(),
+        };
+        let text: Vec<String> = file.text.lines().map(bare).collect();
+        let whole = ConfigFile::parse(&path, text.join("\n")).unwrap().sections;
+        assert!(whole.server.workers.is_some() && whole.s3.bucket.is_some());
+        assert!(whole.stage.name.is_some() && !whole.stage.variables.is_empty());
+    }
+
+    #[test]
     fn secrets_of_the_file_are_not_printed() {
         let text = "[s3]\nsecret_access_key = 'hunter2'\n";
         let file = ConfigFile::parse(Path::new("s.toml"), text.to_owned()).unwrap();

@@ -4,3 +4,4 @@ pub mod backend;
 pub mod client;
 pub mod gateway;
 pub mod message;
+pub mod program;

@@ -1,0 +1,73 @@
+//! `sluicegate demo`: what it prints works, and its data outlives it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::support::client::fetch;
+use crate::support::program::Running;
+use crate::support::program::sluicegate;
+
+/// The banner's lines, and the address of the sample API in them.
+fn started(data_dir: &Path) -> (Running, SocketAddr, String) {
+    let folder = data_dir.to_str().unwrap();
+    let free = ["--listen", "127.0.0.1:0", "--store-listen", "127.0.0.1:0"];
+    let mut running = Running::start(&mut sluicegate(
+        &[&["--data-dir", folder], &free[..]].concat(),
+    ));
+    let banner = running.lines_until("Ctrl-C stops it").join("\n");
+    let base = banner
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
+    let address = base.parse().unwrap();
+    (running, address, banner)
+}
+
+#[test]
+fn the_printed_lines_work_and_the_data_outlives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("made here");
+    let (running, address, banner) = started(&data_dir);
+    let curls: Vec<&str> = banner
+        .lines()
+        .filter(|line| line.starts_with("  curl "))
+        .collect();
+    assert_eq!(curls.len(), 3, "{banner}");
+
+    let listed = fetch(address, "GET", "/v1/sample", &[], b"");
+    assert_eq!(listed.status(), 200);
+    assert!(String::from_utf8_lossy(&listed.body).contains("<Key>sluice.png</Key>"));
+    let octets = ("Content-Type", "application/octet-stream");
+    let put = fetch(
+        address,
+        "PUT",
+        "/v1/s3?key=sample/raw-bytes",
+        &[octets],
+        b"[raw bytes]",
+    );
+    assert_eq!(put.status(), 200);
+    let json = ("Accept", "application/json");
+    let read = fetch(address, "GET", "/v1/s3?key=sample/raw-bytes", &[json], b"");
+    assert_eq!(read.body, b"{\n \"image\": \"W3JhdyBieXRlc10=\"\n}");
+    assert_eq!(running.end("INT"), 0);
+
+    let (running, address, _) = started(&data_dir);
+    let bytes = ("Accept", "application/octet-stream");
+    let read = fetch(address, "GET", "/v1/s3?key=sample/raw-bytes", &[bytes], b"");
+    assert_eq!(read.body, b"[raw bytes]");
+    assert_eq!(running.end("TERM"), 0);
+}
+
+#[test]
+fn a_folder_in_use_names_the_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, _, _) = started(folder.path());
+    let second = ["--data-dir", folder.path().to_str().unwrap()];
+    let (status, _, stderr) = crate::support::program::ended(&mut sluicegate(&second));
+    assert_eq!(status, 4, "{stderr}");
+    assert!(stderr.contains("--data-dir"), "{stderr}");
+    assert_eq!(running.end("QUIT"), 0);
+}

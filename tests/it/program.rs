@@ -1,0 +1,190 @@
+//! The command line from outside: exit statuses, and messages that name what would mend the fault.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::support::client::Client;
+use crate::support::client::fetch;
+use crate::support::program::Running;
+use crate::support::program::ended;
+use crate::support::program::sluicegate;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/image-api.openapi.yaml");
+/// Nothing listens on the discard port; the tests that name it send nothing there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+fn fails(arguments: &[&str], status: i32, names: &[&str]) {
+    let (ended_with, _, stderr) = ended(&mut sluicegate(arguments));
+    assert_eq!(ended_with, status, "{arguments:?}: {stderr}");
+    for name in names {
+        assert!(
+            stderr.contains(name),
+            "{arguments:?}: no {name} in: {stderr}"
+        );
+    }
+}
+
+fn serving(arguments: &[&str]) -> Running {
+    let fixed = [
+        "serve",
+        "--api",
+        DOCUMENT,
+        "--s3-endpoint",
+        NOBODY,
+        "--listen",
+        "127.0.0.1:0",
+        "--workers",
+        "1",
+    ];
+    let mut command = sluicegate(&[&fixed, arguments].concat());
+    command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
+    Running::start(&mut command)
+}
+
+fn address_of(running: &mut Running) -> std::net::SocketAddr {
+    let line = running.lines_until("http://").pop().unwrap();
+    let authority = line
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap();
+    authority.parse().unwrap()
+}
+
+#[test]
+fn commands_of_later_versions_are_wrong_usage() {
+    for command in ["sidecar", "explain", "bench"] {
+        fails(
+            &[command, "--any", "thing"],
+            2,
+            &[command, "not part of this version"],
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_names_the_option() {
+    fails(&["serve"], 2, &["--api"]);
+    fails(&["serve", "--workers", "0"], 2, &["--workers"]);
+    fails(
+        &["serve", "--api", "a.yaml", "--api", "b.yaml"],
+        2,
+        &["--api"],
+    );
+    fails(
+        &["serve", "--s3-endpoint", "https://s3.example"],
+        2,
+        &["--s3-endpoint", "https"],
+    );
+}
+
+#[test]
+fn what_is_absent_for_serving_is_named() {
+    fails(&["serve", "--api", DOCUMENT], 3, &["--s3-endpoint"]);
+    let with_store = ["serve", "--api", DOCUMENT, "--s3-endpoint", NOBODY];
+    fails(
+        &with_store,
+        3,
+        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    );
+    fails(
+        &["serve", "--api", "no-such-file.yaml"],
+        3,
+        &["no-such-file.yaml"],
+    );
+}
+
+#[test]
+fn a_faulty_configuration_file_is_told_by_file_line_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    fs::write(&path, "[server]\nworkers = 1\n[[api_key]]\nid = 'a'\n").unwrap();
+    let path = path.to_str().unwrap();
+    let place = format!("{path}:3:1: api_key: ");
+    fails(
+        &["serve", "--config", path],
+        3,
+        &[&place, "not part of this version"],
+    );
+}
+
+#[test]
+fn a_taken_address_could_not_be_bound() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = sluicegate(&[
+        "serve",
+        "--api",
+        DOCUMENT,
+        "--s3-endpoint",
+        NOBODY,
+        "--listen",
+        &address,
+    ]);
+    command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
+    let (status, _, stderr) = ended(&mut command);
+    assert_eq!(status, 4, "{stderr}");
+    assert!(
+        stderr.contains("--listen") && stderr.contains(&address),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn check_refuses_a_document_with_its_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.yaml");
+    fs::write(&path, "swagger: '2.0'\npaths: 1\n").unwrap();
+    let (status, stdout, _) = ended(&mut sluicegate(&[
+        "check",
+        DOCUMENT,
+        path.to_str().unwrap(),
+    ]));
+    assert_eq!(status, 3, "{stdout}");
+    assert!(stdout.contains("image-api.openapi.yaml: ok"), "{stdout}");
+    assert!(stdout.contains("bad.yaml:2:8: error: "), "{stdout}");
+}
+
+#[test]
+fn routes_are_printed_as_text_and_as_json() {
+    let (status, stdout, _) = ended(&mut sluicegate(&["routes", DOCUMENT]));
+    assert_eq!(status, 0);
+    assert!(stdout.contains("GET s3:path/{key}"), "{stdout}");
+    let (status, stdout, _) = ended(&mut sluicegate(&["routes", "--json", DOCUMENT]));
+    assert_eq!(status, 0);
+    let routes: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(routes[1]["request_body"]["text"], "from Base64");
+}
+
+#[test]
+fn signals_end_a_server_as_asked() {
+    for signal in ["TERM", "INT", "QUIT"] {
+        let mut running = serving(&[]);
+        let address = address_of(&mut running);
+        assert_eq!(fetch(address, "GET", "/nowhere", &[], b"").status(), 403);
+        assert_eq!(running.end(signal), 0, "{signal}");
+    }
+}
+
+#[test]
+fn a_request_that_outlasts_the_drain_time_out_is_told_by_the_status() {
+    let mut running = serving(&["--drain-timeout", "0"]);
+    let mut client = Client::connect(address_of(&mut running));
+    let octets = ("Content-Type", "application/octet-stream");
+    assert_eq!(fetch_whole(&mut client), 403, "the connection is served");
+    client.send(format!(
+        "PUT /v1/s3?key=b/k HTTP/1.1\r\nHost: a\r\n{}: {}\r\nContent-Length: 9\r\n\r\nx",
+        octets.0, octets.1
+    ));
+    // The second connection is answered after the first one's bytes have arrived on the only worker.
+    let address = client.stream.peer_addr().unwrap();
+    assert_eq!(fetch(address, "GET", "/nowhere", &[], b"").status(), 403);
+    assert_eq!(running.end("TERM"), 5);
+}
+
+fn fetch_whole(client: &mut Client) -> u16 {
+    client.request("GET", "/nowhere", &[], b"");
+    client.response().unwrap().status()
+}
