@@ -102,6 +102,21 @@ impl UnixSeconds {
             .collect()
     }
 
+    /// `2013-05-24T00:00:00Z` (ISO 8601, extended form).
+    #[must_use]
+    pub fn iso_date(self) -> String {
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.civil();
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// `20130524`: the date of a credential scope.
     #[must_use]
     pub fn scope_date(self) -> String {
@@ -166,6 +181,26 @@ pub fn parse_http_date(text: &[u8]) -> Option<UnixSeconds> {
     let moment = parse_amz_date(&amz_date)?;
     // Only what reads back the same was one: this checks the weekday and every separator.
     (moment.http_date().as_bytes() == text).then_some(moment)
+}
+
+/// Reads `2013-05-24T00:00:00Z`, or `2013-05-24` as its midnight; `None` for anything else.
+#[must_use]
+pub fn parse_iso_date(text: &[u8]) -> Option<UnixSeconds> {
+    let midnight;
+    let text = if text.len() == 10 {
+        midnight = [text, b"T00:00:00Z"].concat();
+        &midnight
+    } else {
+        text
+    };
+    let digits: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'-' | b':'))
+        .collect();
+    let moment = parse_amz_date(&digits)?;
+    // Only what reads back the same was one: this checks every separator.
+    (moment.iso_date().as_bytes() == text).then_some(moment)
 }
 
 /// Reads `20130524T000000Z`; `None` for anything else.
@@ -255,6 +290,31 @@ mod tests {
             "Fri, 24 May 2013 00-00-00 GMT",
         ] {
             assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn iso_dates_read_back_and_near_misses_are_refused() {
+        for seconds in [0, 951_782_400, 1_369_353_600, 1_767_225_599] {
+            let moment = UnixSeconds(seconds);
+            assert_eq!(parse_iso_date(moment.iso_date().as_bytes()), Some(moment));
+        }
+        assert_eq!(
+            parse_iso_date(b"2013-05-24"),
+            Some(UnixSeconds(1_369_353_600))
+        );
+        for text in [
+            "",
+            "20130524",
+            "2013-05-24T00:00:00",
+            "2013-05-24T00:00:00+00:00",
+            "2013-05-24T00:00Z",
+            "20130524T000000Z",
+            "2013-05-24 00:00:00Z",
+            "2013-5-024T00:00:00Z",
+            "2013-02-30",
+        ] {
+            assert_eq!(parse_iso_date(text.as_bytes()), None, "{text}");
         }
     }
 
