@@ -324,7 +324,7 @@ mod tests {
             ("arn:aws:execute-api:us-*:a?c/*/a:b/*", true),
             ("arn:aws:execute-*:*:*:*b/c", true),
             ("arn:aws:e*:b/c:*:*:*", false),
-            ("arn:aws:execute-api:*:*:*:*:b/c", true),
+            ("arn:aws:execute-api:*:*:*:b/c", true),
             ("arn:aws:execute-api:*-1:1*2:*", true),
             ("arn:aws:execute-api:*9012:abc/v1/GET/a:b/c", false),
             ("arn:aws:s3:::*", false),

@@ -7,6 +7,7 @@ use crate::wire::sigv4::canonical_headers::{Header, compare_names, trim_blanks};
 use crate::wire::sigv4::canonical_query::QueryPart;
 use crate::wire::sigv4::canonical_request::{Hex, RequestParts, Scratch, UriEncoding};
 use crate::wire::sigv4::credentials::Credentials;
+use crate::wire::sigv4::hex;
 use crate::wire::sigv4::payload_hash::PayloadHash;
 use crate::wire::sigv4::signing_key::{SCOPE_TERMINATOR, SigningKey};
 
@@ -41,6 +42,34 @@ pub struct Expected<'a> {
     pub service: &'a str,
 }
 
+/// What the last line of the canonical request says about the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedPayload {
+    /// The hash of the body that arrives; a query form may say `UNSIGNED-PAYLOAD` instead without telling.
+    OfBody,
+    /// This hash, which the body must have: `x-amz-content-sha256` names it.
+    Claimed(Hex),
+    /// Nothing: `x-amz-content-sha256: UNSIGNED-PAYLOAD`.
+    Unsigned,
+}
+
+/// What a request says about its body before the body arrives.
+///
+/// # Errors
+/// `x-amz-content-sha256` is there twice, or is neither a hash nor `UNSIGNED-PAYLOAD`.
+pub fn signed_payload(headers: &[Header<'_>]) -> Result<SignedPayload, AuthorizationError> {
+    let Some(value) = sole(headers, b"x-amz-content-sha256")?.map(trim_blanks) else {
+        return Ok(SignedPayload::OfBody);
+    };
+    if value == PayloadHash::Unsigned.as_bytes() {
+        return Ok(SignedPayload::Unsigned);
+    }
+    match <&Hex>::try_from(value) {
+        Ok(hex) if hex::decode(hex).is_some() => Ok(SignedPayload::Claimed(*hex)),
+        _ => Err(AuthorizationError::PayloadHashMismatch),
+    }
+}
+
 /// Checks `authorization`, which was read from `received`. After a mismatch `scratch` holds the canonical request
 /// and the string to sign that should have been.
 pub fn verify(
@@ -50,6 +79,16 @@ pub fn verify(
     now: UnixSeconds,
     scratch: &mut Scratch,
 ) -> Result<(), AuthorizationError> {
+    let key = check_claims(authorization, expected, now)?;
+    check_signature(authorization, received, &key, scratch)
+}
+
+/// All of [`verify`] but the signature: what can be refused before the body arrives. Gives the key that signs.
+pub fn check_claims(
+    authorization: &Authorization<'_>,
+    expected: &Expected<'_>,
+    now: UnixSeconds,
+) -> Result<SigningKey, AuthorizationError> {
     check_signed_headers(authorization)?;
     check_scope(authorization, expected)?;
     check_time(authorization, now)?;
@@ -64,7 +103,7 @@ pub fn verify(
         expected.service,
     );
     check_session(authorization, expected, &key, now)?;
-    check_signature(authorization, received, &key, scratch)
+    Ok(key)
 }
 
 fn check_signed_headers(authorization: &Authorization<'_>) -> Result<(), AuthorizationError> {

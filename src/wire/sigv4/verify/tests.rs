@@ -421,3 +421,31 @@ fn session_tokens_must_be_right_and_alive() {
         Err(AuthorizationError::SessionTokenExpired)
     );
 }
+
+#[test]
+fn what_a_request_says_of_its_body_is_a_hash_or_unsigned() {
+    let hash = sha256_hex(b"Hello");
+    let text = std::str::from_utf8(&hash).unwrap();
+    let said = |value: &str| {
+        let fields = [(b"X-Amz-Content-Sha256".as_slice(), value.as_bytes())];
+        signed_payload(&fields)
+    };
+    assert_eq!(signed_payload(&[]), Ok(SignedPayload::OfBody));
+    assert_eq!(said(text), Ok(SignedPayload::Claimed(hash)));
+    assert_eq!(said("UNSIGNED-PAYLOAD"), Ok(SignedPayload::Unsigned));
+    let upper = text.to_ascii_uppercase();
+    for wrong in [
+        "",
+        &text[1..],
+        upper.as_str(),
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    ] {
+        assert_eq!(
+            said(wrong),
+            Err(AuthorizationError::PayloadHashMismatch),
+            "{wrong}"
+        );
+    }
+    let twice = [(b"x-amz-content-sha256".as_slice(), text.as_bytes()); 2];
+    assert_eq!(signed_payload(&twice), Err(AuthorizationError::PartRepeated));
+}
