@@ -1,4 +1,5 @@
 //! Integration tests over real sockets: one binary, a module per subject.
+#![cfg(test)]
 
 #[cfg(feature = "demo")]
 mod demo;
