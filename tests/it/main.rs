@@ -1,5 +1,9 @@
 //! Integration tests over real sockets: one binary, a module per subject.
 #![cfg(test)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the threads of a test are no cores: they may lock"
+)]
 
 #[cfg(feature = "demo")]
 mod demo;
