@@ -8,5 +8,6 @@
 #[cfg(feature = "demo")]
 mod demo;
 mod e2e;
+mod framing;
 mod program;
 mod support;

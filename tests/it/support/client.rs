@@ -1,5 +1,6 @@
 //! A client that sends exactly the bytes it is given.
 
+use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
@@ -67,9 +68,32 @@ impl Client {
         self.pending.message(&mut self.stream, true)
     }
 
-    /// Whether the server has closed and nothing is left to read.
+    /// Sends bytes and reads the response to them.
+    pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Message {
+        self.send(bytes);
+        self.response().expect("a whole response")
+    }
+
+    /// The head of the next response; its body stays.
+    pub(crate) fn head(&mut self) -> Message {
+        self.pending
+            .head(&mut self.stream)
+            .expect("a response head")
+    }
+
+    /// Bytes of a body.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.pending.bytes(&mut self.stream, count)
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        self.pending.rest(&mut self.stream)
+    }
+
+    /// Whether the server has closed in good order and nothing is left to read.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.pending.rest(&mut self.stream).is_empty()
+        self.pending.0.is_empty() && matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
     /// Says that nothing more will be sent.

@@ -36,11 +36,16 @@ pub(crate) struct Gateway {
 /// A document of `tests/vectors` or `config`, imported for a stage.
 pub(crate) fn table(path: &str, stage: &str) -> Table {
     let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    table_of(path, &text, stage)
+}
+
+/// A document that a test brings along, imported for a stage.
+pub(crate) fn table_of(name: &str, text: &str, stage: &str) -> Table {
     let options = ImportOptions {
         stage: Some(stage.to_owned()),
         ..ImportOptions::default()
     };
-    import(path, &text, &options)
+    import(name, text, &options)
         .unwrap_or_else(|findings| panic!("{findings:?}"))
         .table
 }
@@ -95,9 +100,12 @@ impl Gateway {
         }
     }
 
-    /// A gateway for a document in front of a store, nothing unusual.
-    pub(crate) fn of(document: &str, stage: &str, store: &str) -> Self {
-        Self::start(settings(table(document, stage), store))
+    /// A gateway for a table in front of a store, nothing unusual.
+    pub(crate) fn on(driver: DriverChoice, table: Table, store: &str) -> Self {
+        Self::start(ServeSettings {
+            io_driver: driver,
+            ..settings(table, store)
+        })
     }
 
     /// Waits until it has ended by itself.

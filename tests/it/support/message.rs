@@ -130,7 +130,7 @@ impl Pending {
             if message.body.len() < length {
                 return None;
             }
-        } else if is_response && !matches!(message.status(), 204 | 304) {
+        } else if is_response && !matches!(message.status(), 100..=199 | 204 | 304) {
             message.body = self.rest(stream);
         }
         Some(message)

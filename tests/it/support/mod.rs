@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub(crate) mod client;
+pub(crate) mod documents;
 pub(crate) mod gateway;
 pub(crate) mod message;
 pub(crate) mod program;
