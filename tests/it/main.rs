@@ -9,5 +9,6 @@
 mod demo;
 mod e2e;
 mod framing;
+mod limits;
 mod program;
 mod support;
