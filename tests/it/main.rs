@@ -8,6 +8,7 @@
 #[cfg(feature = "demo")]
 mod demo;
 mod e2e;
+mod expect_continue;
 mod framing;
 mod limits;
 mod program;
