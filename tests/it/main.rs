@@ -10,6 +10,7 @@ mod demo;
 mod e2e;
 mod expect_continue;
 mod framing;
+mod keep_alive;
 mod limits;
 mod program;
 mod support;
