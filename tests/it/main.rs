@@ -12,5 +12,6 @@ mod expect_continue;
 mod framing;
 mod keep_alive;
 mod limits;
+mod methods;
 mod program;
 mod support;
