@@ -15,3 +15,4 @@ mod limits;
 mod methods;
 mod program;
 mod support;
+mod templates;
