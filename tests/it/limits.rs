@@ -23,6 +23,9 @@ const HEADER_BYTES_MAX: usize = 10_240;
 const TARGET_BYTES_MAX: usize = 10_240;
 const PAYLOAD_BYTES_MAX: usize = 10_485_760;
 
+/// A time limit that a test waits for; a client on a busy machine must still be quicker between connecting and sending.
+const SHORT_MS: u64 = 400;
+
 const BYTES: &str = "Content-Type: application/octet-stream\r\n";
 
 fn accepting() -> Backend {
@@ -102,6 +105,69 @@ fn a_head_without_end_is_refused_at_the_limit() {
             assert!(client.is_closed());
         }
         assert_eq!(backend.connections(), 0);
+    });
+}
+
+#[test]
+fn a_head_that_stalls_is_given_up() {
+    on_each_driver(|driver| {
+        let backend = accepting();
+        let mut settings = ServeSettings {
+            io_driver: driver,
+            ..settings(objects(), &backend.url())
+        };
+        settings.timeouts.header_ms_max = SHORT_MS;
+        let gateway = Gateway::start(settings);
+        for begun in ["G", "GET /v1/o/k HTTP/1.1\r\nHost: a\r\n", "\r\n"] {
+            let mut client = Client::connect(gateway.address);
+            let answer = client.exchange(begun);
+            assert_eq!(
+                (answer.status(), answer.body.as_slice()),
+                (408, b"Request Timeout".as_slice()),
+                "{begun}"
+            );
+            assert_eq!(answer.field("connection"), Some("close"), "{begun}");
+            assert!(client.is_closed(), "{begun}");
+        }
+        // a connection on which nothing began is not hurried: the idle limit is another one
+        let mut waiting = Client::connect(gateway.address);
+        let mut stalled = Client::connect(gateway.address);
+        assert_eq!(stalled.exchange("G").status(), 408);
+        waiting.request("GET", "/v1/o/k", &[], b"");
+        assert_eq!(waiting.response().expect("a response").status(), 200);
+        assert_eq!(backend.requests().len(), 1);
+    });
+}
+
+#[test]
+fn a_body_that_stalls_is_given_up() {
+    on_each_driver(|driver| {
+        let backend = accepting();
+        let mut settings = ServeSettings {
+            io_driver: driver,
+            ..settings(objects(), &backend.url())
+        };
+        settings.timeouts.idle_ms_max = SHORT_MS;
+        let gateway = Gateway::start(settings);
+        for begun in [
+            put("Content-Length: 5") + "hell",
+            put("Content-Length: 100000") + "hell",
+            put("Transfer-Encoding: chunked") + "5\r\nhello\r\n",
+        ] {
+            let mut client = Client::connect(gateway.address);
+            let answer = client.exchange(&begun);
+            assert_eq!(
+                (answer.status(), answer.field("connection")),
+                (408, Some("close")),
+                "{begun}"
+            );
+            assert!(client.is_closed(), "{begun}");
+        }
+        assert!(backend.requests().is_empty());
+        assert!(
+            Client::connect(gateway.address).is_closed(),
+            "an idle connection gets no answer"
+        );
     });
 }
 
