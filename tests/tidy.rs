@@ -1,4 +1,5 @@
 //! Keeps the tree in the shape that docs/architecture.md describes.
+#![cfg(test)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,14 +12,16 @@ use crate::app::settings::choices::BodySigning;
 use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
+use crate::app::settings::names::BucketName;
+use crate::app::settings::names::Region;
+use crate::app::settings::names::StageName;
+use crate::app::settings::names::StageVariable;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
 use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
 use crate::app::settings::values::Seconds;
-use crate::app::settings::values::StageName;
-use crate::app::settings::values::StageVariable;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::WorkerCount;
 
@@ -163,13 +165,13 @@ pub struct StoreArgs {
     pub s3_endpoint: Option<StoreUrl>,
     /// Signing region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
     #[arg(long, env = "SLUICEGATE_S3_REGION", value_name = "REGION")]
-    pub s3_region: Option<String>,
+    pub s3_region: Option<Region>,
     /// Where the bucket stands in a request [default: path]
     #[arg(long, env = "SLUICEGATE_S3_ADDRESSING", value_name = "STYLE")]
     pub s3_addressing: Option<AddressingStyle>,
     /// Bucket for s3:path/{key} URIs that name none
     #[arg(long, env = "SLUICEGATE_S3_BUCKET", value_name = "NAME")]
-    pub s3_bucket: Option<String>,
+    pub s3_bucket: Option<BucketName>,
 }
 
 /// How the gateway runs.

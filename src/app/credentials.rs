@@ -8,6 +8,8 @@ use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::file::FileSecret;
+use crate::app::settings::names::is_visible;
+use crate::app::settings::values::ValueFault;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::credentials::Secret;
 
@@ -21,15 +23,29 @@ const TOKEN: &str = "AWS_SESSION_TOKEN";
 /// The environment's pair if either half of one is set, else the file's.
 pub fn find(environment: &Environment, file: &ConfigFile) -> Result<Credentials, SettingsError> {
     match (environment.value(ACCESS_KEY), environment.value(SECRET_KEY)) {
-        (Some(id), Some(secret)) => Ok(Credentials {
-            access_key_id: id.to_owned(),
-            secret_access_key: Secret::new(secret),
-            session_token: environment.value(TOKEN).map(Secret::new),
-        }),
+        (Some(_), Some(_)) => of_environment(environment),
         (Some(_), None) => Err(SettingsError::NoCredentials { absent: SECRET_KEY }),
         (None, Some(_)) => Err(SettingsError::NoCredentials { absent: ACCESS_KEY }),
         (None, None) => of_file(file),
     }
+}
+
+fn of_environment(environment: &Environment) -> Result<Credentials, SettingsError> {
+    let checked = |name| match environment.value(name) {
+        Some(text) if !is_visible(text) => Err(SettingsError::Variable {
+            name,
+            message: ValueFault::VisibleText.to_string(),
+        }),
+        value => Ok(value),
+    };
+    let absent = |absent| SettingsError::NoCredentials { absent };
+    let id = checked(ACCESS_KEY)?.ok_or_else(|| absent(ACCESS_KEY))?;
+    let secret = checked(SECRET_KEY)?.ok_or_else(|| absent(SECRET_KEY))?;
+    Ok(Credentials {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret),
+        session_token: checked(TOKEN)?.map(Secret::new),
+    })
 }
 
 fn of_file(file: &ConfigFile) -> Result<Credentials, SettingsError> {
@@ -45,7 +61,8 @@ fn of_file(file: &ConfigFile) -> Result<Credentials, SettingsError> {
     Ok(Credentials {
         access_key_id: id
             .ok_or(SettingsError::NoCredentials { absent: ACCESS_KEY })?
-            .clone(),
+            .as_str()
+            .to_owned(),
         secret_access_key: secret.ok_or(SettingsError::NoCredentials { absent: SECRET_KEY })?,
         session_token: token,
     })
@@ -92,8 +109,8 @@ fn read_secret(path: &Path) -> Result<String, String> {
     }
     let text = std::fs::read_to_string(path).map_err(told)?;
     let text = text.trim_end_matches(['\r', '\n']);
-    if text.is_empty() {
-        return Err(format!("{} is empty", path.display()));
+    if !is_visible(text) {
+        return Err(format!("{}: {}", path.display(), ValueFault::VisibleText));
     }
     Ok(text.to_owned())
 }
@@ -128,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_a_line_end_names_its_variable_and_not_its_text() {
+        let pair = [(ACCESS_KEY, "A"), (SECRET_KEY, "hunter2\n")];
+        let fault = find(&Environment::of(&pair), &file(""))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            fault.contains(SECRET_KEY) && !fault.contains("hunter2"),
+            "{fault}"
+        );
+    }
+
+    #[test]
     fn half_a_pair_names_the_half_that_is_absent() {
         let file = file("[s3]\naccess_key_id = 'FILE'\nsecret_access_key = 'fs'\n");
         for (given, absent) in [(ACCESS_KEY, SECRET_KEY), (SECRET_KEY, ACCESS_KEY)] {
@@ -150,11 +179,11 @@ mod tests {
     #[test]
     fn a_secret_may_stand_in_a_file_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("secret"), "of its own\n").unwrap();
+        std::fs::write(folder.path().join("secret"), "of-its-own\n").unwrap();
         let text = "[s3]\naccess_key_id = 'A'\nsecret_access_key_file = 'secret'\n";
         let config = ConfigFile::parse(&folder.path().join("s.toml"), text.to_owned()).unwrap();
         let found = find(&Environment::of(&[]), &config).unwrap();
-        assert_eq!(found.secret_access_key.expose(), "of its own");
+        assert_eq!(found.secret_access_key.expose(), "of-its-own");
 
         let both = text.replace(
             "_file = 'secret'",

@@ -201,6 +201,13 @@ impl GatewayFault {
         self.status
     }
 
+    /// Whether the connection ends with the response: what such a client sends next cannot be known (spec 08,
+    /// "request line/headers unparsable").
+    #[must_use]
+    pub const fn ends_connection(&self) -> bool {
+        matches!(self.shape, Shape::Text)
+    }
+
     /// The type, if the fault has one.
     #[must_use]
     pub const fn kind(&self) -> Option<ResponseType> {

@@ -1,5 +1,7 @@
 //! Reads one message's body off a connection, whatever its framing (RFC 9112 §6).
 
+use std::io;
+
 use crate::serve::failure::BodyFault;
 use crate::serve::inbox::Inbox;
 use crate::serve::inbox::Receive;
@@ -119,7 +121,7 @@ async fn read_some(
     let at = out.len();
     out.reserve(max);
     let (result, out) = source.receive(out, at, max).await;
-    (result.map_err(|error| BodyFault::Io(error.kind())), out)
+    (result.map_err(|error| fault_of(&error)), out)
 }
 
 async fn read_chunked(
@@ -142,8 +144,16 @@ async fn read_chunked(
         match inbox.fill(source).await {
             Ok(0) => return (Err(end_of(source)), out),
             Ok(_) => {}
-            Err(error) => return (Err(BodyFault::Io(error.kind())), out),
+            Err(error) => return (Err(fault_of(&error)), out),
         }
+    }
+}
+
+/// A socket that a deadline has shut fails with `TimedOut`.
+fn fault_of(error: &io::Error) -> BodyFault {
+    match error.kind() {
+        io::ErrorKind::TimedOut => BodyFault::TimedOut,
+        kind => BodyFault::Io(kind),
     }
 }
 

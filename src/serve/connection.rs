@@ -118,7 +118,7 @@ async fn next_head(
             client.stream.arm(timeouts.header_ms_max, Cut::Read);
         }
         match client.inbox.fill(&mut client.stream).await {
-            Ok(0) if begun && client.stream.timed_out() => return Err(NoHead::Stalled),
+            Ok(0) | Err(_) if begun && client.stream.timed_out() => return Err(NoHead::Stalled),
             Ok(0) => return Err(NoHead::Closed),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {

@@ -74,9 +74,11 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
         waits_for_continue: expects_continue(head),
         begun: false,
     };
+    let mut keep_alive = request_keeps_alive(head);
     let reply = match answer(core, client, head, &context, &mut arrival).await {
         Ok(reply) => reply,
         Err(Failure::Fault(fault)) => {
+            keep_alive &= !fault.ends_connection();
             Reply::Made(fault.render_customised(&context, &core.settings.table, head))
         }
         Err(Failure::ClientGone) => return Next::Cut,
@@ -85,7 +87,7 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
         stream: &mut client.stream,
         version: head.version(),
         is_head: head.method() == b"HEAD",
-        keep_alive: request_keeps_alive(head) && !core.draining.get() && leaves_room(&arrival),
+        keep_alive: keep_alive && !core.draining.get() && leaves_room(&arrival),
         now: now.unix,
     };
     match reply::deliver(core, side, &context, head, reply).await {

@@ -98,7 +98,7 @@ impl Inbox {
     /// buffer that is full of them.
     ///
     /// # Errors
-    /// The socket's; `OutOfMemory` with [`INBOX_BYTES_MAX`] bytes unread.
+    /// The socket's; `OutOfMemory` with `INBOX_BYTES_MAX` bytes unread.
     pub async fn fill(&mut self, source: &mut impl Receive) -> io::Result<usize> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if self.start > 0 && buffer.capacity() - buffer.len() < buffer.capacity() / 2 {

@@ -31,11 +31,8 @@ fn the_printed_lines_work_and_the_data_outlives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("made here");
     let (running, address, banner) = started(&data_dir);
-    let curls: Vec<&str> = banner
-        .lines()
-        .filter(|line| line.starts_with("  curl "))
-        .collect();
-    assert_eq!(curls.len(), 3, "{banner}");
+    let curls = banner.lines().filter(|line| line.starts_with("  curl "));
+    assert_eq!(curls.count(), 3, "{banner}");
 
     let listed = fetch(address, "GET", "/v1/sample", &[], b"");
     assert_eq!(listed.status(), 200);

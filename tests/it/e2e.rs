@@ -93,7 +93,7 @@ fn check_backend_request(name: &str, expected: &Value, seen: &[Message]) {
     let (path, query) = request
         .second_word()
         .split_once('?')
-        .unwrap_or((request.second_word(), ""));
+        .unwrap_or_else(|| (request.second_word(), ""));
     assert!(
         request
             .start

@@ -1,7 +1,19 @@
 //! Integration tests over real sockets: one binary, a module per subject.
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the threads of a test are no cores: they may lock"
+)]
 
 #[cfg(feature = "demo")]
 mod demo;
 mod e2e;
+mod expect_continue;
+mod framing;
+mod incomplete_bodies;
+mod keep_alive;
+mod limits;
+mod methods;
 mod program;
 mod support;
+mod templates;

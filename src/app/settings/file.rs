@@ -13,14 +13,19 @@ use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
+use crate::app::settings::names::BucketName;
+use crate::app::settings::names::Region;
+use crate::app::settings::names::StageName;
+use crate::app::settings::names::VisibleText;
+use crate::app::settings::names::is_visible;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
 use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
 use crate::app::settings::values::Seconds;
-use crate::app::settings::values::StageName;
 use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::ValueFault;
 use crate::app::settings::values::WorkerCount;
 
 /// The bytes that a configuration file may have.
@@ -79,15 +84,15 @@ pub struct S3Section {
     /// The store.
     pub endpoint: Option<StoreUrl>,
     /// Signing region.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// Where the bucket stands in a request.
     pub addressing: Option<AddressingStyle>,
     /// Bucket of URIs that name none.
-    pub bucket: Option<String>,
+    pub bucket: Option<BucketName>,
     /// How bodies are signed.
     pub payload_signing: Option<BodySigning>,
     /// Access key id.
-    pub access_key_id: Option<String>,
+    pub access_key_id: Option<VisibleText>,
     /// Secret key.
     pub secret_access_key: Option<FileSecret>,
     /// File that holds the secret key.
@@ -159,9 +164,19 @@ pub struct TimeoutsSection {
 }
 
 /// A secret as the file holds it; `Debug` prints nothing of it.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct FileSecret(pub String);
+
+impl<'de> Deserialize<'de> for FileSecret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if is_visible(&text) {
+            Ok(Self(text))
+        } else {
+            Err(serde::de::Error::custom(ValueFault::VisibleText))
+        }
+    }
+}
 
 impl std::fmt::Debug for FileSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

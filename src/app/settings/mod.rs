@@ -1,6 +1,6 @@
 //! Settings: the command line over the environment over the file over the defaults.
 //!
-//! Text becomes a type that cannot be wrong in `values` and `choices`; the layers are laid over one another in `running`,
+//! Text becomes a type that cannot be wrong in `values`, `names` and `choices`; the layers are laid over one another in `running`,
 //! `upstream` and `document`. Nothing behind this folder reads an option, a variable or the file again.
 
 pub mod choices;
@@ -8,6 +8,7 @@ pub mod document;
 pub mod environment;
 pub mod error;
 pub mod file;
+pub mod names;
 pub mod running;
 pub mod upstream;
 pub mod values;

@@ -6,7 +6,9 @@ use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::names::Region;
 use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::ValueFault;
 use crate::net::upstream::endpoint::EndpointError;
 use crate::serve::settings::Addressing;
 use crate::wire::sigv4::credentials::Credentials;
@@ -37,12 +39,13 @@ impl UpstreamSettings {
         file: &ConfigFile,
     ) -> Result<Self, SettingsError> {
         let section = &file.sections.s3;
+        let bucket = args.s3_bucket.as_ref().or(section.bucket.as_ref());
         let style = args.s3_addressing.or(section.addressing);
         Ok(Self {
             endpoint: endpoint(args, environment, file)?,
-            region: region(args.s3_region.as_deref(), environment, file),
+            region: region(args, environment, file)?,
             addressing: style.unwrap_or(AddressingStyle::Path).into(),
-            bucket: args.s3_bucket.clone().or_else(|| section.bucket.clone()),
+            bucket: bucket.map(|name| name.as_str().to_owned()),
             credentials: credentials::find(environment, file)?,
         })
     }
@@ -70,13 +73,25 @@ fn endpoint(
 }
 
 /// `--s3-region`, `SLUICEGATE_S3_REGION`, `AWS_REGION`, `AWS_DEFAULT_REGION`, `s3.region`, us-east-1.
-pub fn region(option: Option<&str>, environment: &Environment, file: &ConfigFile) -> String {
-    option
-        .or_else(|| environment.value("AWS_REGION"))
-        .or_else(|| environment.value("AWS_DEFAULT_REGION"))
-        .or(file.sections.s3.region.as_deref())
-        .unwrap_or(REGION_DEFAULT)
-        .to_owned()
+fn region(
+    args: &StoreArgs,
+    environment: &Environment,
+    file: &ConfigFile,
+) -> Result<String, SettingsError> {
+    if let Some(region) = &args.s3_region {
+        return Ok(region.as_str().to_owned());
+    }
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        if let Some(text) = environment.value(name) {
+            let message = |fault: ValueFault| fault.to_string();
+            let region: Result<Region, _> = text.parse().map_err(message);
+            return region
+                .map(|region| region.as_str().to_owned())
+                .map_err(|message| SettingsError::Variable { name, message });
+        }
+    }
+    let written = file.sections.s3.region.as_ref();
+    Ok(written.map_or(REGION_DEFAULT, Region::as_str).to_owned())
 }
 
 #[cfg(test)]
@@ -131,6 +146,13 @@ mod tests {
         );
         assert_eq!(url(&[], &variable), "http://variable");
         assert_eq!(url(&[], &[]), "http://file");
+    }
+
+    #[test]
+    fn a_region_that_is_none_names_its_variable() {
+        let fault = layered(&["--s3-endpoint", "http://a"], &[("AWS_REGION", "a/b")], "");
+        let fault = fault.unwrap_err().to_string();
+        assert!(fault.contains("AWS_REGION: a region has"), "{fault}");
     }
 
     #[test]

@@ -110,6 +110,12 @@ pub enum ValueFault {
     StageVariable,
     /// A stage name outside API Gateway's alphabet.
     StageName,
+    /// Outside visible ASCII, or empty.
+    VisibleText,
+    /// Not a region.
+    Region,
+    /// Not a bucket.
+    Bucket,
     /// Known, not honoured.
     NotInThisVersion,
 }
@@ -128,6 +134,11 @@ impl fmt::Display for ValueFault {
                 f.write_str("NAME=VALUE is wanted, NAME of letters, digits and _")
             }
             Self::StageName => f.write_str("a stage name has 1 to 128 letters, digits, _ or -"),
+            Self::VisibleText => f.write_str("visible ASCII without blanks is wanted"),
+            Self::Region => {
+                f.write_str("a region has 1 to 64 letters, digits or -, as in us-east-1")
+            }
+            Self::Bucket => f.write_str("a bucket has 3 to 255 letters, digits, ., - or _"),
             Self::NotInThisVersion => f.write_str("known, but not part of this version"),
         }
     }
@@ -136,7 +147,7 @@ impl fmt::Display for ValueFault {
 impl std::error::Error for ValueFault {}
 
 /// A value read by its `FromStr` from a string of the file.
-fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
@@ -226,60 +237,6 @@ impl<'de> Deserialize<'de> for StoreUrl {
     }
 }
 
-/// `--stage`: 1 to 128 letters, digits, `_`, `-` (API Gateway's `CreateStage`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageName(String);
-
-impl StageName {
-    /// The name.
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-
-impl FromStr for StageName {
-    type Err = ValueFault;
-
-    fn from_str(text: &str) -> Result<Self, ValueFault> {
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-        if (1..=128).contains(&text.len()) && text.bytes().all(good) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(ValueFault::StageName)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for StageName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
-/// `--stage-variable NAME=VALUE`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageVariable {
-    /// The variable.
-    pub name: String,
-    /// Its text.
-    pub value: String,
-}
-
-impl FromStr for StageVariable {
-    type Err = ValueFault;
-
-    fn from_str(text: &str) -> Result<Self, ValueFault> {
-        let (name, value) = text.split_once('=').ok_or(ValueFault::StageVariable)?;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(ValueFault::StageVariable);
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        })
-    }
-}
-
 /// An option or key of a later version: any value is refused, with that said.
 #[derive(Clone, Copy, Debug)]
 pub enum NotInThisVersion {}
@@ -351,27 +308,5 @@ mod tests {
             "unix:/run/s".parse::<ListenAddress>(),
             Err(ValueFault::UnixAddress)
         );
-    }
-
-    #[test]
-    fn stage_names_keep_to_api_gateways_alphabet() {
-        assert!("v1_beta-2".parse::<StageName>().is_ok());
-        assert!("v".repeat(128).parse::<StageName>().is_ok());
-        for refused in ["", "a/b", "a b", "é", "v".repeat(129).as_str()] {
-            assert!(refused.parse::<StageName>().is_err(), "{refused}");
-        }
-    }
-
-    #[test]
-    fn stage_variables_are_name_and_value() {
-        let variable: StageVariable = "bucket=a=b".parse().unwrap();
-        assert_eq!(
-            (variable.name.as_str(), variable.value.as_str()),
-            ("bucket", "a=b")
-        );
-        assert!("bucket=".parse::<StageVariable>().is_ok());
-        for refused in ["bucket", "=a", "a-b=c"] {
-            assert!(refused.parse::<StageVariable>().is_err(), "{refused}");
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! A store whose every answer is scripted, and which remembers what it was asked.
 
 use std::io::Write;
-use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -20,7 +19,7 @@ use super::message::Pending;
 type Script = dyn Fn(&mut Connection) + Send + Sync;
 
 /// A scripted store on a free port.
-pub struct Backend {
+pub(crate) struct Backend {
     address: SocketAddr,
     seen: Arc<Seen>,
     closing: Arc<AtomicBool>,
@@ -35,56 +34,56 @@ struct Seen {
 }
 
 /// One connection to the store.
-pub struct Connection {
-    pub stream: TcpStream,
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
     /// 0 for the first connection.
-    pub number: usize,
+    pub(crate) number: usize,
     pending: Pending,
     seen: Arc<Seen>,
 }
 
 impl Connection {
     /// The next whole request; recorded. `None` when the gateway closed, also in the middle of a body.
-    pub fn request(&mut self) -> Option<Message> {
+    pub(crate) fn request(&mut self) -> Option<Message> {
         let request = self.pending.message(&mut self.stream, false)?;
         self.seen.requests.lock().unwrap().push(request.clone());
         Some(request)
     }
 
     /// Only the head of the next request; not recorded.
-    pub fn head(&mut self) -> Option<Message> {
+    pub(crate) fn head(&mut self) -> Option<Message> {
         self.pending.head(&mut self.stream)
     }
 
     /// Bytes of a body.
-    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         self.pending.bytes(&mut self.stream, count)
     }
 
     /// Everything until the gateway closes.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         self.pending.rest(&mut self.stream)
     }
 
     /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
     /// Sends a response with a Content-Length.
-    pub fn answer(&mut self, status: u16, fields: &[(&str, &str)], body: &[u8]) {
+    pub(crate) fn answer(&mut self, status: u16, fields: &[(&str, &str)], body: &[u8]) {
         self.send(response(status, fields, body));
     }
 
     /// Closes with a reset.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         let socket = socket2::SockRef::from(&self.stream);
         socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 }
 
 /// A response head and body with a Content-Length.
-pub fn response(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn response(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut message = format!("HTTP/1.1 {status} Scripted\r\n").into_bytes();
     let mut has_length = false;
     for (name, value) in fields {
@@ -101,7 +100,7 @@ pub fn response(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 
 impl Backend {
     /// A store that runs `script` for every connection, each on its own thread.
-    pub fn start(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, closing) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
@@ -136,7 +135,7 @@ impl Backend {
     }
 
     /// A store that answers every request by `answer`, on connections that stay open.
-    pub fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::start(move |connection| {
             while let Some(request) = connection.request() {
                 let bytes = answer(&request);
@@ -148,17 +147,17 @@ impl Backend {
     }
 
     /// Its base URL.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The whole requests so far.
-    pub fn requests(&self) -> Vec<Message> {
+    pub(crate) fn requests(&self) -> Vec<Message> {
         self.seen.requests.lock().unwrap().clone()
     }
 
     /// Connections so far.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }
 }
@@ -167,8 +166,8 @@ impl Drop for Backend {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::SeqCst);
         if let Ok(stream) = TcpStream::connect(self.address) {
-            // ignored: the connection only wakes the accept loop
-            let _ = stream.shutdown(Shutdown::Both);
+            // the connection only wakes the accept loop: what becomes of it is nobody's concern
+            drop(stream);
         }
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
@@ -177,7 +176,7 @@ impl Drop for Backend {
 }
 
 /// The data of an `aws-chunked` body with signed chunks; checks the framing, not the signatures.
-pub fn decode_aws_chunked(mut body: &[u8]) -> Vec<u8> {
+pub(crate) fn decode_aws_chunked(mut body: &[u8]) -> Vec<u8> {
     let mut data = Vec::new();
     loop {
         let end = body
@@ -206,7 +205,7 @@ pub fn decode_aws_chunked(mut body: &[u8]) -> Vec<u8> {
 }
 
 /// What the store would keep of a request: its body without the `aws-chunked` coding.
-pub fn stored(request: &Message) -> Vec<u8> {
+pub(crate) fn stored(request: &Message) -> Vec<u8> {
     let coded = request
         .field("content-encoding")
         .is_some_and(|coding| coding.starts_with("aws-chunked"));

@@ -1,5 +1,6 @@
 //! A client that sends exactly the bytes it is given.
 
+use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
@@ -13,14 +14,14 @@ use super::message::Pending;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// One connection.
-pub struct Client {
+pub(crate) struct Client {
     /// The socket, for tests that go their own way.
-    pub stream: TcpStream,
+    pub(crate) stream: TcpStream,
     pending: Pending,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
         stream.set_write_timeout(Some(WAIT_MAX)).unwrap();
@@ -32,12 +33,18 @@ impl Client {
     }
 
     /// Sends bytes. A peer that closed already is no fault here: what it answered is what counts.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
     /// A request with a body of known length; `Host` and `Content-Length` are added.
-    pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) {
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+    ) {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: gateway.example\r\n");
         for (name, value) in fields {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -52,28 +59,51 @@ impl Client {
     }
 
     /// The next response; `None` if the connection ended before it was whole.
-    pub fn response(&mut self) -> Option<Message> {
+    pub(crate) fn response(&mut self) -> Option<Message> {
         self.pending.message(&mut self.stream, false)
     }
 
     /// The next response to a HEAD request.
-    pub fn head_response(&mut self) -> Option<Message> {
+    pub(crate) fn head_response(&mut self) -> Option<Message> {
         self.pending.message(&mut self.stream, true)
     }
 
-    /// Whether the server has closed and nothing is left to read.
-    pub fn is_closed(&mut self) -> bool {
-        self.pending.rest(&mut self.stream).is_empty()
+    /// Sends bytes and reads the response to them.
+    pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Message {
+        self.send(bytes);
+        self.response().expect("a whole response")
+    }
+
+    /// The head of the next response; its body stays.
+    pub(crate) fn head(&mut self) -> Message {
+        self.pending
+            .head(&mut self.stream)
+            .expect("a response head")
+    }
+
+    /// Bytes of a body.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.pending.bytes(&mut self.stream, count)
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        self.pending.rest(&mut self.stream)
+    }
+
+    /// Whether the server has closed in good order and nothing is left to read.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.pending.0.is_empty() && matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
     /// Says that nothing more will be sent.
-    pub fn finish_sending(&self) {
+    pub(crate) fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 }
 
 /// One request on a connection of its own.
-pub fn fetch(
+pub(crate) fn fetch(
     address: SocketAddr,
     method: &str,
     target: &str,

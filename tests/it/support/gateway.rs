@@ -22,31 +22,36 @@ use sluicegate::wire::sigv4::credentials::Credentials;
 use sluicegate::wire::sigv4::credentials::Secret;
 
 /// The keys that the gateway signs with.
-pub const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 /// The secret of [`ACCESS_KEY_ID`].
-pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// A running gateway; dropping it stops it at once.
-pub struct Gateway {
-    pub address: SocketAddr,
-    pub lifecycle: Arc<Lifecycle>,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) lifecycle: Arc<Lifecycle>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// A document of `tests/vectors` or `config`, imported for a stage.
-pub fn table(path: &str, stage: &str) -> Table {
+pub(crate) fn table(path: &str, stage: &str) -> Table {
     let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    table_of(path, &text, stage)
+}
+
+/// A document that a test brings along, imported for a stage.
+pub(crate) fn table_of(name: &str, text: &str, stage: &str) -> Table {
     let options = ImportOptions {
         stage: Some(stage.to_owned()),
         ..ImportOptions::default()
     };
-    import(path, &text, &options)
+    import(name, text, &options)
         .unwrap_or_else(|findings| panic!("{findings:?}"))
         .table
 }
 
 /// Settings for a table in front of a store, to be changed by a test.
-pub fn settings(table: Table, store: &str) -> ServeSettings {
+pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
     let mut endpoint = Endpoint::parse(store).unwrap();
     endpoint.resolve().unwrap();
     ServeSettings {
@@ -80,7 +85,7 @@ pub fn settings(table: Table, store: &str) -> ServeSettings {
 
 impl Gateway {
     /// Starts with these settings.
-    pub fn start(settings: ServeSettings) -> Self {
+    pub(crate) fn start(settings: ServeSettings) -> Self {
         let lifecycle = Arc::new(Lifecycle::default());
         let bound = server::bind(Arc::new(settings)).unwrap();
         let address = bound.addresses()[0];
@@ -95,13 +100,16 @@ impl Gateway {
         }
     }
 
-    /// A gateway for a document in front of a store, nothing unusual.
-    pub fn of(document: &str, stage: &str, store: &str) -> Self {
-        Self::start(settings(table(document, stage), store))
+    /// A gateway for a table in front of a store, nothing unusual.
+    pub(crate) fn on(driver: DriverChoice, table: Table, store: &str) -> Self {
+        Self::start(ServeSettings {
+            io_driver: driver,
+            ..settings(table, store)
+        })
     }
 
     /// Waits until it has ended by itself.
-    pub fn join(mut self) {
+    pub(crate) fn join(mut self) {
         self.thread.take().unwrap().join().unwrap();
     }
 }
@@ -116,7 +124,7 @@ impl Drop for Gateway {
 }
 
 /// Runs a test on the io_uring ladder and on epoll.
-pub fn on_each_driver(test: impl Fn(DriverChoice)) {
+pub(crate) fn on_each_driver(test: impl Fn(DriverChoice)) {
     test(DriverChoice::Auto);
     test(DriverChoice::Epoll);
 }

@@ -5,18 +5,18 @@ use std::net::TcpStream;
 
 /// A message that was received whole.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// The first line without its end.
-    pub start: String,
+    pub(crate) start: String,
     /// Fields in order.
-    pub fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
     /// The body, its transfer coding removed.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
     /// The last value of a field.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let named = self
             .fields
             .iter()
@@ -26,19 +26,19 @@ impl Message {
     }
 
     /// The second word of the first line: a status or a target.
-    pub fn second_word(&self) -> &str {
+    pub(crate) fn second_word(&self) -> &str {
         self.start.split(' ').nth(1).unwrap()
     }
 
     /// The status of a response.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.second_word().parse().unwrap()
     }
 }
 
 /// What was received and not read yet.
 #[derive(Debug, Default)]
-pub struct Pending(pub Vec<u8>);
+pub(crate) struct Pending(pub(crate) Vec<u8>);
 
 impl Pending {
     fn more(&mut self, stream: &mut TcpStream) -> bool {
@@ -65,7 +65,7 @@ impl Pending {
     }
 
     /// A message's head; the body stays.
-    pub fn head(&mut self, stream: &mut TcpStream) -> Option<Message> {
+    pub(crate) fn head(&mut self, stream: &mut TcpStream) -> Option<Message> {
         let start = self.line(stream)?;
         let mut fields = Vec::new();
         loop {
@@ -83,14 +83,14 @@ impl Pending {
     }
 
     /// Exactly `count` bytes, or fewer if the peer closes.
-    pub fn bytes(&mut self, stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, stream: &mut TcpStream, count: usize) -> Vec<u8> {
         while self.0.len() < count && self.more(stream) {}
         let count = count.min(self.0.len());
         self.0.drain(..count).collect()
     }
 
     /// Everything until the peer closes.
-    pub fn rest(&mut self, stream: &mut TcpStream) -> Vec<u8> {
+    pub(crate) fn rest(&mut self, stream: &mut TcpStream) -> Vec<u8> {
         while self.more(stream) {}
         std::mem::take(&mut self.0)
     }
@@ -113,7 +113,7 @@ impl Pending {
     }
 
     /// A message with its body. `None` if the peer closed before it was whole. `bodiless`: no body follows whatever the fields say.
-    pub fn message(&mut self, stream: &mut TcpStream, bodiless: bool) -> Option<Message> {
+    pub(crate) fn message(&mut self, stream: &mut TcpStream, bodiless: bool) -> Option<Message> {
         let mut message = self.head(stream)?;
         let is_response = message.start.starts_with("HTTP/");
         if bodiless {
@@ -130,7 +130,7 @@ impl Pending {
             if message.body.len() < length {
                 return None;
             }
-        } else if is_response && !matches!(message.status(), 204 | 304) {
+        } else if is_response && !matches!(message.status(), 100..=199 | 204 | 304) {
             message.body = self.rest(stream);
         }
         Some(message)

@@ -1,7 +1,8 @@
 //! A gateway in this process, a scripted store behind it, and a client that speaks bytes.
 
-pub mod backend;
-pub mod client;
-pub mod gateway;
-pub mod message;
-pub mod program;
+pub(crate) mod backend;
+pub(crate) mod client;
+pub(crate) mod documents;
+pub(crate) mod gateway;
+pub(crate) mod message;
+pub(crate) mod program;

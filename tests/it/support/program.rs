@@ -9,7 +9,7 @@ use std::process::Output;
 use std::process::Stdio;
 
 /// A command whose environment says nothing about the gateway or AWS.
-pub fn sluicegate(arguments: &[&str]) -> Command {
+pub(crate) fn sluicegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -22,7 +22,7 @@ pub fn sluicegate(arguments: &[&str]) -> Command {
 }
 
 /// Runs to the end: exit status, standard output, standard error.
-pub fn ended(command: &mut Command) -> (i32, String, String) {
+pub(crate) fn ended(command: &mut Command) -> (i32, String, String) {
     let Output {
         status,
         stdout,
@@ -33,13 +33,13 @@ pub fn ended(command: &mut Command) -> (i32, String, String) {
 }
 
 /// A program that runs until it is told to stop; killed when it is dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let quiet = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = quiet.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -47,7 +47,7 @@ impl Running {
     }
 
     /// The next lines of standard output, up to the first that holds `last`.
-    pub fn lines_until(&mut self, last: &str) -> Vec<String> {
+    pub(crate) fn lines_until(&mut self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -61,13 +61,13 @@ impl Running {
     }
 
     /// Sends a signal by its name, as `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = ["-s", name, &self.child.id().to_string()].map(str::to_owned);
         assert!(Command::new("kill").args(kill).status().unwrap().success());
     }
 
     /// Sends a signal and waits for the end; the exit status.
-    pub fn end(mut self, signal: &str) -> i32 {
+    pub(crate) fn end(mut self, signal: &str) -> i32 {
         self.signal(signal);
         self.child.wait().unwrap().code().unwrap()
     }
