@@ -72,6 +72,7 @@ mod tests {
             strict: false,
             fail_on_warnings,
             ignore_authorizers: false,
+            knows_callers: false,
         }
     }
 

@@ -79,7 +79,7 @@ fn secret_token(file: &ConfigFile) -> Result<Option<Secret>, SettingsError> {
 }
 
 /// A secret that stands in the file as `key` or in the file that `key_file` names; both is a fault.
-fn secret(
+pub fn secret(
     file: &ConfigFile,
     key: &str,
     written: Option<&FileSecret>,

@@ -84,6 +84,8 @@ fn options(settings: &ImportSettings) -> ImportOptions {
         },
         authorizers: if settings.ignore_authorizers {
             Authorizers::Ignored
+        } else if settings.knows_callers {
+            Authorizers::Verified
         } else {
             Authorizers::Enforced
         },

@@ -9,6 +9,7 @@ use crate::app::exit::Failure;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
+use crate::pipeline::identity::Identities;
 use crate::serve::server;
 use crate::serve::server::ServeError;
 use crate::serve::settings::Lifecycle;
@@ -24,6 +25,8 @@ pub struct Plan {
     pub table: Table,
     /// Who may call protected methods.
     pub callers: Callers,
+    /// Callers that may sign.
+    pub identities: Identities,
 }
 
 /// Who may call methods that ask for AWS_IAM, an API key or an authorizer.
@@ -49,6 +52,7 @@ impl Gateway {
             upstream,
             table,
             callers,
+            identities,
         } = plan;
         let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
             let message = format!("{cause}; another store can be given with --s3-endpoint");
@@ -68,6 +72,7 @@ impl Gateway {
             timeouts: run.timeouts,
             io_driver: run.io_driver,
             ignore_authorizers: callers == Callers::Anybody,
+            identities,
         };
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {

@@ -14,6 +14,7 @@ use crate::app::settings::document::ImportSettings;
 use crate::app::settings::document::served_document;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::identities;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 
@@ -26,6 +27,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let served = served_document(&args.api, &file)?;
     let import = ImportSettings::layered(&args.import, &file).for_document(&args.import, &served);
     let table = documents::load(&served.file, &import)?.table;
+    let identities = identities::read(&file)?;
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
 
     let title = format!("{} ({} methods)", table.title, table.methods.len());
@@ -40,6 +42,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         } else {
             Callers::AsDeclared
         },
+        identities,
     })?;
     for &address in gateway.addresses() {
         let line = format!(

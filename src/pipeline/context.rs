@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use crate::api::model::Method;
 use crate::api::table::Table;
+use crate::pipeline::identity::Identity;
 use crate::pipeline::request_ids::RequestIds;
 use crate::wire::date::UnixSeconds;
 use crate::wire::http1::head::RequestHead;
 
 /// Stands for the account of the API (spec README, "account/region of the API").
-const ACCOUNT_ID: &str = "123456789012";
+pub const ACCOUNT_ID: &str = "123456789012";
 
 /// What the connection knows of a request before any stage.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,8 @@ pub struct Variables<'a> {
     pub staged_path: Option<&'a [u8]>,
     /// The method, once one was found.
     pub method: Option<&'a Method>,
+    /// Who calls, once a signature was verified.
+    pub caller: Option<&'a Identity>,
 }
 
 /// An answer of [`Variables::look_up`].
@@ -96,8 +99,11 @@ impl<'a> Variables<'a> {
                 None => Lookup::Null,
             },
             "xrayTraceId" => text(self.context.ids.trace_id()),
-            _ if is_null_here(name) => Lookup::Null,
-            _ => Lookup::Unknown,
+            _ => match self.caller_value(name) {
+                Some(value) => text(value),
+                None if is_null_here(name) => Lookup::Null,
+                None => Lookup::Unknown,
+            },
         }
     }
 
@@ -105,6 +111,12 @@ impl<'a> Variables<'a> {
     #[must_use]
     pub fn stage_variable(&self, name: &str) -> Option<&'a [u8]> {
         self.table.stage_variable(name).map(str::as_bytes)
+    }
+
+    /// What `identity.*` tells of a verified caller.
+    fn caller_value(&self, name: &str) -> Option<&'a str> {
+        let name = name.strip_prefix("identity.")?;
+        self.caller?.context_value(name)
     }
 
     /// The Host field without its port.
@@ -213,6 +225,7 @@ mod tests {
             table: &table,
             staged_path: None,
             method: None,
+            caller: None,
         };
         for name in [
             "stage",

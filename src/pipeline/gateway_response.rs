@@ -93,6 +93,48 @@ impl GatewayFault {
         }
     }
 
+    /// 403: an `Authorization` field or signed query that is not whole (spec 09, "Errors").
+    #[must_use]
+    pub fn incomplete_signature(message: String) -> Self {
+        Self {
+            status: 403,
+            message: Some(Cow::Owned(message)),
+            error_type: Some("IncompleteSignatureException"),
+            shape: Shape::Compact,
+            ..Self::of(ResponseType::Default4xx)
+        }
+    }
+
+    /// 403: the signature is not the one calculated here, or not over this body.
+    #[must_use]
+    pub fn signature_mismatch() -> Self {
+        Self::of(ResponseType::InvalidSignature)
+    }
+
+    /// 403: a signature that cannot be taken, whoever made it.
+    #[must_use]
+    pub fn invalid_signature(message: String) -> Self {
+        Self {
+            message: Some(Cow::Owned(message)),
+            ..Self::of(ResponseType::InvalidSignature)
+        }
+    }
+
+    /// 403: the session of temporary keys has ended.
+    #[must_use]
+    pub fn expired_token() -> Self {
+        Self::of(ResponseType::ExpiredToken)
+    }
+
+    /// 403 with the member `Message`: a known caller who may not call this method.
+    #[must_use]
+    pub fn access_denied(message: String) -> Self {
+        Self {
+            message: Some(Cow::Owned(message)),
+            ..Self::of(ResponseType::AccessDenied)
+        }
+    }
+
     /// 403 `Forbidden`: no API key, or none that is known.
     #[must_use]
     pub fn invalid_api_key() -> Self {

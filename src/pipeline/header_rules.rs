@@ -3,6 +3,7 @@
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
+use crate::wire::sigv4::canonical_request::ALGORITHM;
 
 /// Client headers that nothing behind the connection sees (spec 02, "gone before anything else").
 const GONE: [&str; 12] = [
@@ -125,7 +126,7 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`last_value`].
     #[must_use]
     pub fn last(self, name: &str) -> Option<&'h [u8]> {
-        if named(&GONE, name) {
+        if named(&GONE, name) || self.is_signature(name) {
             None
         } else {
             last_value(self.0, name)
@@ -135,11 +136,18 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`joined_values`].
     #[must_use]
     pub fn joined(self, name: &str) -> Option<Vec<u8>> {
-        if named(&GONE, name) {
+        if named(&GONE, name) || self.is_signature(name) {
             None
         } else {
             joined_values(self.0, name)
         }
+    }
+
+    /// `Authorization` with a SigV4 value goes to no backend (spec 02, "Authorization is visible").
+    fn is_signature(self, name: &str) -> bool {
+        let mut values = self.0.all(b"authorization");
+        name.eq_ignore_ascii_case("authorization")
+            && values.any(|value| value.starts_with(ALGORITHM.as_bytes()))
     }
 }
 
@@ -220,6 +228,14 @@ mod tests {
         assert_eq!(visible.last("content-md5"), None);
         assert_eq!(visible.joined("te"), None);
         assert_eq!(visible.last("authorization"), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn a_signature_is_visible_to_no_mapping() {
+        let fields = fields(&[("authorization", "AWS4-HMAC-SHA256 Credential=x")]);
+        let visible = VisibleHeaders::of(&fields);
+        assert_eq!(visible.last("Authorization"), None);
+        assert_eq!(visible.joined("AUTHORIZATION"), None);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl<'t, 'h> Authorized<'t, 'h> {
     /// # Errors
     /// A required parameter is missing or blank.
     pub fn into_method_request(self) -> Result<MethodRequest<'t, 'h>, GatewayFault> {
-        let Self { request } = self;
+        let Self { request, .. } = self;
         let method_request = MethodRequest {
             path_parameters: request.path_parameters(),
             query: request.query.map(Query::parse).unwrap_or_default(),
@@ -152,7 +152,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::pipeline::authorize::CallerPolicy;
     use crate::pipeline::route::{Route, route};
     use crate::pipeline::sample;
 
@@ -177,8 +176,7 @@ mod tests {
         let Ok(Route::Method(routed)) = route(&table, &head) else {
             panic!("{target}");
         };
-        let authorized = routed.authorize(CallerPolicy::Enforce).unwrap();
-        let request = authorized.into_method_request();
+        let request = sample::authorized(routed).into_method_request();
         request
             .map(|_| ())
             .map_err(|fault| fault.message().unwrap().to_owned())

@@ -6,6 +6,7 @@ pub mod context;
 pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;
+pub mod identity;
 pub mod integration_fields;
 pub mod integration_request;
 pub mod integration_response;
@@ -17,6 +18,7 @@ pub mod request_mapping;
 pub mod response_mapping;
 pub mod route;
 pub mod sign;
+pub mod signature_fault;
 pub mod store_path;
 pub mod template_choice;
 

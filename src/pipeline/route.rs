@@ -8,6 +8,7 @@ use crate::api::table::Table;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::identity::Identity;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::percent;
 use crate::wire::target;
@@ -40,6 +41,8 @@ pub(super) struct StagedRequest<'t, 'h> {
     pub(super) path: StagedPath<'h>,
     /// What follows the `?`, raw.
     pub(super) query: Option<&'h [u8]>,
+    /// Who calls, once a signature was verified.
+    pub(super) caller: Option<&'t Identity>,
 }
 
 /// A path whose stage is that of the document.
@@ -70,6 +73,7 @@ pub fn route<'t, 'h>(
             found,
             path,
             query: target.query,
+            caller: None,
         };
         Ok(Route::Method(Routed { request }))
     } else if target.path == HEALTH_PATH && matches!(head.method(), b"GET" | b"HEAD") {
@@ -96,7 +100,18 @@ impl<'t> StagedRequest<'t, '_> {
             table: self.table,
             staged_path: Some(self.path.whole),
             method: Some(self.found.method),
+            caller: self.caller,
         }
+    }
+
+    /// The path behind the stage, decoded once, without the slashes around it: what a method ARN names.
+    pub(super) fn resource_of_arn(&self) -> Vec<u8> {
+        let slash = |byte: &u8| *byte == b'/';
+        let path = self.path.after_stage;
+        let leading = path.iter().take_while(|byte| slash(byte)).count();
+        let path = path.get(leading..).unwrap_or_default();
+        let trailing = path.iter().rev().take_while(|byte| slash(byte)).count();
+        percent::decode(path.get(..path.len() - trailing).unwrap_or_default())
     }
 
     /// Names and values of the path parameters, decoded once.
@@ -160,6 +175,7 @@ impl<'a> Reached<'a> {
             table,
             staged_path: self.path.map(|path| path.whole),
             method: self.found.as_ref().map(|found| found.method),
+            caller: None,
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::api::openapi::{ImportOptions, import};
 use crate::api::table::Table;
-use crate::pipeline::authorize::CallerPolicy;
+use crate::pipeline::authorize::{Admission, Authorized, BodyArrival, CallerPolicy};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::method_request::MethodRequest;
@@ -151,11 +151,21 @@ pub(super) fn method_request<'t, 'h>(
     let route::Route::Method(routed) = route::route(table, head).unwrap() else {
         panic!("the health check");
     };
-    routed
-        .authorize(CallerPolicy::IgnoreAuthorizers)
-        .unwrap()
-        .into_method_request()
-        .unwrap()
+    authorized(routed).into_method_request().unwrap()
+}
+
+/// The request as `--ignore-authorizers` lets it in.
+pub(super) fn authorized<'t, 'h>(routed: route::Routed<'t, 'h>) -> Authorized<'t, 'h> {
+    let ids = ids();
+    let admission = routed.authorize(
+        CallerPolicy::IgnoreAuthorizers,
+        &context(&ids),
+        BodyArrival::Nothing,
+    );
+    match admission.unwrap() {
+        Admission::Granted(authorized) => authorized,
+        Admission::AwaitsBody(_) => panic!("nobody was to be verified"),
+    }
 }
 
 /// What `look` sees of the integration request that a client's method, target and fields make, or the fault's status.

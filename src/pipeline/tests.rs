@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::api::gateway_response::ResponseType;
 use crate::api::table::Table;
-use crate::pipeline::authorize::CallerPolicy;
 use crate::pipeline::body_plan::{BodyContent, BodyConverter};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::{FaultResponse, GatewayFault};
@@ -318,9 +317,7 @@ fn exchange(
     let Route::Method(routed) = route(table, head)? else {
         panic!("no vector asks for the health check");
     };
-    let request = routed
-        .authorize(CallerPolicy::IgnoreAuthorizers)?
-        .into_method_request()?;
+    let request = sample::authorized(routed).into_method_request()?;
     let store = sample::store(table);
     let request = request.into_integration_request(context, &store, None)?;
     let sent = sent_body(&request, &body(&vector["request"]))?;

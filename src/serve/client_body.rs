@@ -1,5 +1,7 @@
 //! The client's request body: read with the payload limit, `100 Continue` and the idle limit kept.
 
+use crate::net::buffer::BufferPool;
+use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::pipeline::body_plan::BodyContent;
@@ -8,6 +10,8 @@ use crate::serve::body_reader::BodyReader;
 use crate::serve::failure::BodyFault;
 use crate::serve::failure::UploadFault;
 use crate::serve::inbox::Inbox;
+use crate::wire::sigv4::payload_hash::Hex;
+use crate::wire::sigv4::payload_hash::PayloadHasher;
 
 /// Read from the client at once while a body is converted.
 const CONVERT_BYTES: usize = 48 * 1024;
@@ -31,6 +35,19 @@ pub struct ClientBody<'c> {
     arrival: &'c mut Arrival,
     limit: PayloadLimit,
     idle_ms: u64,
+    check: Option<HashCheck>,
+}
+
+/// A body that the caller signed by its hash.
+struct HashCheck {
+    seen: PayloadHasher,
+    signed: Hex,
+}
+
+impl std::fmt::Debug for HashCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HashCheck")
+    }
 }
 
 /// Counts a body against a limit.
@@ -82,7 +99,24 @@ impl<'c> ClientBody<'c> {
             arrival,
             limit: PayloadLimit::new(bytes_max),
             idle_ms,
+            check: None,
         }
+    }
+
+    /// The same body, whose last bytes are withheld if the SHA-256 of all of it is another.
+    #[must_use]
+    pub fn of_hash(mut self, sha256: Hex) -> Self {
+        self.check = Some(HashCheck {
+            seen: PayloadHasher::new(),
+            signed: sha256,
+        });
+        self
+    }
+
+    /// Whether the body still has to show that it is the one that was signed.
+    #[must_use]
+    pub const fn is_unproven(&self) -> bool {
+        self.check.is_some()
     }
 
     /// Bytes still to come, where the framing tells.
@@ -104,6 +138,7 @@ impl<'c> ClientBody<'c> {
         if let Err(fault) = self.invite().await {
             return (Err(fault), out);
         }
+        let at = out.len();
         self.stream.arm(self.idle_ms, Cut::Read);
         let (result, out) = self
             .arrival
@@ -113,9 +148,52 @@ impl<'c> ClientBody<'c> {
         self.stream.disarm();
         let result = result.map_err(UploadFault::Client).and_then(|count| {
             self.limit.count(count)?;
+            self.check_hash(out.get(at..).unwrap_or_default())?;
             Ok(count)
         });
         (result, out)
+    }
+
+    /// Hashes what came; compares once that was all.
+    fn check_hash(&mut self, piece: &[u8]) -> Result<(), UploadFault> {
+        if let Some(check) = &mut self.check {
+            check.seen.update(piece);
+        }
+        if !self.arrival.reader.is_done() {
+            return Ok(());
+        }
+        let Some(HashCheck { seen, signed }) = self.check.take() else {
+            return Ok(());
+        };
+        if seen.finish_hex() == signed {
+            Ok(())
+        } else {
+            Err(UploadFault::HashMismatch)
+        }
+    }
+
+    /// Reads to the end and keeps nothing.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_away(&mut self, pool: &BufferPool) -> Result<(), UploadFault> {
+        let mut buffer = pool.take(Class::Part);
+        loop {
+            buffer.clear();
+            let room = buffer.capacity();
+            let (result, filled) = self.read(buffer, room).await;
+            buffer = filled;
+            match result {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(fault) => {
+                    pool.give(buffer);
+                    return Err(fault);
+                }
+            }
+        }
+        pool.give(buffer);
+        Ok(())
     }
 
     /// Says `100 Continue` once, and only if the client has not begun to send.

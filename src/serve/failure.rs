@@ -64,6 +64,8 @@ pub enum UploadFault {
     TooLarge,
     /// The conversion that the method asks for failed (Base64).
     Conversion,
+    /// It is not the body that the caller signed.
+    HashMismatch,
     /// The client's connection.
     Client(BodyFault),
     /// The store refused or lost a step of a multipart upload.

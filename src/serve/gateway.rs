@@ -1,12 +1,17 @@
 //! One request, top to bottom: the table of contents of the product.
 
 use crate::net::clock;
+use crate::pipeline::authorize::Admission;
+use crate::pipeline::authorize::Authorized;
+use crate::pipeline::authorize::BodyArrival;
 use crate::pipeline::authorize::CallerPolicy;
+use crate::pipeline::authorize::Callers;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::route::HEALTHY;
 use crate::pipeline::route::Route;
@@ -26,6 +31,8 @@ use crate::serve::per_core::Core;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
 use crate::serve::send;
+use crate::serve::settings::REGION_DEFAULT;
+use crate::serve::settings::ServeSettings;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::request_framing;
 use crate::wire::http1::head::RequestHead;
@@ -109,7 +116,12 @@ async fn answer<'c>(
         Route::Method(routed) => routed,
         Route::Health => return Ok(healthy()),
     };
-    let authorized = routed.authorize(caller_policy(settings.ignore_authorizers))?;
+    let body = if arrival.reader.is_done() {
+        BodyArrival::Nothing
+    } else {
+        BodyArrival::ToCome
+    };
+    let admission = routed.authorize(caller_policy(settings), context, body)?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     if arrival
         .reader
@@ -118,7 +130,6 @@ async fn answer<'c>(
     {
         return Err(GatewayFault::request_too_large().into());
     }
-    let method_request = authorized.into_method_request()?;
     let body = ClientBody::new(
         &mut client.stream,
         &mut client.inbox,
@@ -126,6 +137,29 @@ async fn answer<'c>(
         settings.limits.payload_bytes_max,
         settings.timeouts.idle_ms_max,
     );
+    match admission {
+        Admission::Granted(authorized) => granted(core, authorized, body, context).await,
+        Admission::AwaitsBody(unproven) => {
+            let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
+            let authorized = unproven.prove(&whole.sha256_hex, context)?;
+            let method_request = authorized.into_method_request()?;
+            forward_whole(core, method_request, &whole.bytes, context).await
+        }
+    }
+}
+
+/// The caller may call; what the signature says of the body is checked while it arrives.
+async fn granted<'c>(
+    core: &'c Core,
+    authorized: Authorized<'c, '_>,
+    body: ClientBody<'_>,
+    context: &RequestContext<'_>,
+) -> Result<Reply<'c>, Failure> {
+    let body = match authorized.body_sha256() {
+        Some(sha256) => body.of_hash(*sha256),
+        None => body,
+    };
+    let method_request = authorized.into_method_request()?;
     match method_request.request_body_need() {
         BodyNeed::Streams => {
             let request = method_request.into_integration_request(context, &core.store, None)?;
@@ -136,12 +170,21 @@ async fn answer<'c>(
         }
         BodyNeed::Whole => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
-            let request =
-                method_request.into_integration_request(context, &core.store, Some(&whole))?;
-            let upload = send::prepare_from_memory(&request, &whole).map_err(upload_failure)?;
-            forward(core, request, upload, context).await
+            forward_whole(core, method_request, &whole.bytes, context).await
         }
     }
+}
+
+/// A request whose body was read.
+async fn forward_whole<'c>(
+    core: &'c Core,
+    method_request: MethodRequest<'c, '_>,
+    whole: &[u8],
+    context: &RequestContext<'_>,
+) -> Result<Reply<'c>, Failure> {
+    let request = method_request.into_integration_request(context, &core.store, Some(whole))?;
+    let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
+    forward(core, request, upload, context).await
 }
 
 /// Signed, sent, answered.
@@ -188,11 +231,14 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     }
 }
 
-const fn caller_policy(ignore_authorizers: bool) -> CallerPolicy {
-    if ignore_authorizers {
+fn caller_policy(settings: &ServeSettings) -> CallerPolicy<'_> {
+    if settings.ignore_authorizers {
         CallerPolicy::IgnoreAuthorizers
     } else {
-        CallerPolicy::Enforce
+        CallerPolicy::Enforce(Callers {
+            identities: &settings.identities,
+            region: settings.region.as_deref().unwrap_or(REGION_DEFAULT),
+        })
     }
 }
 
@@ -225,26 +271,17 @@ async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next
         0,
         idle_ms,
     );
-    let mut buffer = core.buffers.take(crate::net::buffer::Class::Part);
-    loop {
-        buffer.clear();
-        let room = buffer.capacity();
-        let (result, filled) = body.read(buffer, room).await;
-        buffer = filled;
-        match result {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(_fault) => return Next::Cut,
-        }
+    match body.read_away(&core.buffers).await {
+        Ok(()) => Next::Request,
+        Err(_fault) => Next::Cut,
     }
-    core.buffers.give(buffer);
-    Next::Request
 }
 
 fn upload_failure(fault: UploadFault) -> Failure {
     Failure::Fault(match fault {
         UploadFault::TooLarge => GatewayFault::request_too_large(),
         UploadFault::Conversion => GatewayFault::configuration_error(),
+        UploadFault::HashMismatch => GatewayFault::signature_mismatch(),
         UploadFault::Client(BodyFault::Io(_)) => return Failure::ClientGone,
         UploadFault::Client(BodyFault::TimedOut) => GatewayFault::unreadable_head(408),
         UploadFault::Client(BodyFault::Closed | BodyFault::Malformed) => {

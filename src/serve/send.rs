@@ -21,6 +21,7 @@ use crate::serve::upload::streamed_payload;
 use crate::serve::upstream_call::UpstreamResponse;
 use crate::serve::upstream_call::call;
 use crate::wire::http1::head::ResponseHead;
+use crate::wire::sigv4::payload_hash::Hex;
 
 /// What came of an integration request.
 #[derive(Debug)]
@@ -38,16 +39,22 @@ pub enum Answer {
 pub async fn prepare<'c>(
     core: &Core,
     request: &IntegrationRequest<'c, '_>,
-    body: ClientBody<'c>,
+    mut body: ClientBody<'c>,
 ) -> Result<Upload<'c>, UploadFault> {
     let plan = request.body();
-    if !plan.sends_body {
-        return Ok(Upload::Empty);
-    }
-    if let BodyContent::Literal(text) = plan.content {
-        return Ok(Upload::Memory(MemoryBody::from_bytes(
+    let without_client = match plan.content {
+        _ if !plan.sends_body => Some(Upload::Empty),
+        BodyContent::Literal(text) => Some(Upload::Memory(MemoryBody::from_bytes(
             text.as_bytes().to_vec(),
-        )));
+        ))),
+        BodyContent::Converted(_) | BodyContent::Around { .. } => None,
+    };
+    if let Some(upload) = without_client {
+        if body.is_unproven() {
+            // Nothing may come of a request whose body is not the signed one, also where nobody wants the body.
+            body.read_away(&core.buffers).await?;
+        }
+        return Ok(upload);
     }
     let source = ConvertedBody::new(body, plan.content);
     upload::prepare(
@@ -59,20 +66,32 @@ pub async fn prepare<'c>(
     .await
 }
 
-/// The whole body of a client, for mappings that read it.
+/// A client's body as it arrived.
+#[derive(Debug)]
+pub struct WholeBody {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Its hash.
+    pub sha256_hex: Hex,
+}
+
+/// The whole body of a client, for mappings that read it and signatures that cover it.
 ///
 /// # Errors
 /// Those of reading; `TooLarge` above the payload limit, and without one above what is collected.
-pub async fn read_whole(core: &Core, body: ClientBody<'_>) -> Result<Vec<u8>, UploadFault> {
+pub async fn read_whole(core: &Core, body: ClientBody<'_>) -> Result<WholeBody, UploadFault> {
     let mut source = ConvertedBody::new(body, BodyContent::Converted(Conversion::Identity));
     let whole = MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, &core.buffers).await?;
     if !source.at_end().await? {
         whole.release(&core.buffers);
         return Err(UploadFault::TooLarge);
     }
-    let bytes = whole.to_contiguous();
+    let body = WholeBody {
+        bytes: whole.to_contiguous(),
+        sha256_hex: *whole.sha256_hex(),
+    };
     whole.release(&core.buffers);
-    Ok(bytes)
+    Ok(body)
 }
 
 /// Makes a body that was read whole ready for this request.

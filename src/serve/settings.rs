@@ -8,9 +8,13 @@ use std::sync::atomic::AtomicUsize;
 use crate::api::table::Table;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::endpoint::Endpoint;
+use crate::pipeline::identity::Identities;
 use crate::wire::sigv4::credentials::Credentials;
 
 pub use crate::pipeline::store_path::Addressing;
+
+/// The region of an API for which no other is named.
+pub const REGION_DEFAULT: &str = "us-east-1";
 
 /// The settings of `serve`, shared by all workers.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub struct ServeSettings {
     pub io_driver: DriverChoice,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer as if they asked for nothing.
     pub ignore_authorizers: bool,
+    /// Callers that may sign requests for methods that ask for AWS_IAM.
+    pub identities: Identities,
 }
 
 /// `--payload-signing`.

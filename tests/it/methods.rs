@@ -228,9 +228,16 @@ fn a_method_with_aws_iam_takes_nobody_unless_authorizers_are_ignored() {
                 "MissingAuthenticationTokenException",
                 MISSING_TOKEN,
             );
-            let answer = ask("/S3/b/k", &[("Authorization", authorization)]);
+            let signed = [
+                ("Authorization", authorization),
+                ("X-Amz-Date", "20260101T000000Z"),
+            ];
+            let answer = ask("/S3/b/k", &signed);
             assert_refused(method, &answer, "UnrecognizedClientException", unknown);
-            let answer = ask("/S3/b/k?X-Amz-Signature=00", &[]);
+            let presigned = "/S3/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=60&X-Amz-Date=20260101T000000Z\
+                 &X-Amz-Credential=A%2F20260101%2Fus-west-2%2Fexecute-api%2Faws4_request&X-Amz-SignedHeaders=host\
+                 &X-Amz-Signature=00";
+            let answer = ask(presigned, &[]);
             assert_refused(method, &answer, "UnrecognizedClientException", unknown);
             let answer = ask("/S3/b/k/l", &[("Authorization", authorization)]);
             assert_refused(

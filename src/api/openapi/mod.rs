@@ -50,16 +50,18 @@ pub struct ImportOptions {
     pub base_path: BasePathMode,
     /// What API Gateway refuses is an error.
     pub strictness: Strictness,
-    /// What becomes of methods whose callers this version cannot verify.
+    /// What becomes of methods that ask who calls.
     pub authorizers: Authorizers,
 }
 
 /// What becomes of authorizers, `AWS_IAM` and API keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authorizers {
-    /// Such methods are refused.
+    /// Such methods are refused to everybody: no caller is known.
     #[default]
     Enforced,
+    /// `AWS_IAM` lets known callers in; the others are refused.
+    Verified,
     /// Such methods are open to everybody (`--ignore-authorizers`).
     Ignored,
 }

@@ -148,7 +148,7 @@ fn auth_key(operation: &Place<'_>, findings: &mut Findings) -> Authorization {
 
 fn report_authorizer(place: &Place<'_>, document: &Document<'_>, findings: &mut Findings) {
     match document.options.authorizers {
-        Authorizers::Enforced => findings.error_in_name(
+        Authorizers::Enforced | Authorizers::Verified => findings.error_in_name(
             place,
             "found an authorizer, which this version does not have; wanted none, or `--ignore-authorizers` to leave it out",
         ),
@@ -166,12 +166,13 @@ fn report_access(
     document: &Document<'_>,
     findings: &mut Findings,
 ) {
-    let ignored = document.options.authorizers == Authorizers::Ignored;
-    if access.authorization == Authorization::AwsIam {
+    let authorizers = document.options.authorizers;
+    let ignored = authorizers == Authorizers::Ignored;
+    if access.authorization == Authorization::AwsIam && authorizers != Authorizers::Verified {
         let message = if ignored {
             "AWS_IAM is left out (--ignore-authorizers): everybody may call"
         } else {
-            "AWS_IAM: this version cannot verify callers, the method answers 403 unless --ignore-authorizers is given"
+            "AWS_IAM: no caller is known ([[identity]] in the configuration file), the method answers 403 to everybody"
         };
         findings.warn_once(Topic::CallerIdentity, operation, message);
     }

@@ -29,6 +29,7 @@ use crate::app::settings::upstream::REGION_DEFAULT;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
 use crate::net::clock;
+use crate::pipeline::identity::Identities;
 use crate::serve::settings::Addressing;
 use crate::store;
 use crate::wire::sigv4::credentials::Credentials;
@@ -81,6 +82,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 upstream,
                 table,
                 callers: Callers::AsDeclared,
+                identities: Identities::default(),
             })
         })
         .and_then(|gateway| {
@@ -106,6 +108,7 @@ fn import_settings() -> ImportSettings {
         strict: false,
         fail_on_warnings: false,
         ignore_authorizers: false,
+        knows_callers: false,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct ImportSettings {
     pub fail_on_warnings: bool,
     /// Serve protected methods to anybody.
     pub ignore_authorizers: bool,
+    /// There are callers who may sign (`[[identity]]`).
+    pub knows_callers: bool,
 }
 
 impl ImportSettings {
@@ -47,6 +49,7 @@ impl ImportSettings {
                 .ignore_authorizers
                 .or(import.ignore_authorizers)
                 .unwrap_or(false),
+            knows_callers: !file.sections.identity.is_empty(),
         }
     }
 

@@ -45,11 +45,12 @@ pub struct Sections {
     pub stage: StageSection,
     /// `[[api]]`
     pub api: Vec<Spanned<ApiSection>>,
+    /// `[[identity]]`
+    pub identity: Vec<Spanned<IdentitySection>>,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
     pub timeouts: TimeoutsSection,
-    identity: Option<NotInThisVersion>,
     role: Option<NotInThisVersion>,
     api_key: Option<NotInThisVersion>,
     usage_plan: Option<NotInThisVersion>,
@@ -137,6 +138,32 @@ pub struct ApiSection {
     pub stage: Option<StageName>,
     #[serde(rename = "host")]
     _host: Option<NotInThisVersion>,
+}
+
+/// `[[identity]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySection {
+    /// Access key id.
+    pub access_key_id: Spanned<String>,
+    /// Secret key.
+    pub secret_access_key: Option<FileSecret>,
+    /// File that holds the secret key.
+    pub secret_access_key_file: Option<Spanned<PathBuf>>,
+    /// Session token.
+    pub session_token: Option<FileSecret>,
+    /// File that holds the session token.
+    pub session_token_file: Option<Spanned<PathBuf>>,
+    /// When the session ends.
+    pub session_end: Option<Spanned<String>>,
+    /// Account of the caller.
+    pub account_id: Option<Spanned<String>>,
+    /// The caller's ARN.
+    pub arn: Option<Spanned<String>>,
+    /// The caller's principal id.
+    pub user_id: Option<String>,
+    /// IAM identity policy.
+    pub policy_file: Option<Spanned<PathBuf>>,
 }
 
 /// `[limits]`
@@ -346,10 +373,7 @@ mod tests {
                 "[server]\nadmin = '127.0.0.1:9901'\n",
                 "s.toml:2:9: server.admin: ",
             ),
-            (
-                "\n[[identity]]\naccess_key_id = 'A'\n",
-                "s.toml:2:1: identity: ",
-            ),
+            ("\n[[role]]\narn = 'A'\n", "s.toml:2:1: role: "),
             ("[throttle]\nrate = 1.0\n", "s.toml:1:1: throttle: "),
             ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
         ] {

@@ -8,6 +8,7 @@ pub mod document;
 pub mod environment;
 pub mod error;
 pub mod file;
+pub mod identities;
 pub mod names;
 pub mod running;
 pub mod upstream;

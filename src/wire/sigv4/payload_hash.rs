@@ -45,6 +45,12 @@ pub fn sha256_hex(bytes: &[u8]) -> Hex {
     hex_of(&digest::digest(&digest::SHA256, bytes))
 }
 
+/// SHA-256 of `bytes` in Base64: how AWS repeats a text that may hold a secret.
+#[must_use]
+pub fn sha256_base64(bytes: &[u8]) -> String {
+    base64_simd::STANDARD.encode_to_string(digest::digest(&digest::SHA256, bytes))
+}
+
 /// SHA-256 over a body that arrives in pieces.
 #[derive(Clone)]
 pub struct PayloadHasher(digest::Context);
@@ -87,6 +93,14 @@ mod tests {
     fn hash_of_nothing_is_the_constant() {
         assert_eq!(&sha256_hex(b""), EMPTY_SHA256_HEX);
         assert_eq!(&PayloadHasher::new().finish_hex(), EMPTY_SHA256_HEX);
+    }
+
+    #[test]
+    fn a_hash_in_base64_is_padded() {
+        assert_eq!(
+            sha256_base64(b""),
+            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use sluicegate::api::openapi::import;
 use sluicegate::api::table::Table;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::upstream::endpoint::Endpoint;
+use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::serve::server;
 use sluicegate::serve::settings::Lifecycle;
@@ -80,6 +81,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         },
         io_driver: DriverChoice::Auto,
         ignore_authorizers: true,
+        identities: Identities::default(),
     }
 }
 

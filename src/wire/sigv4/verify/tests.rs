@@ -447,5 +447,8 @@ fn what_a_request_says_of_its_body_is_a_hash_or_unsigned() {
         );
     }
     let twice = [(b"x-amz-content-sha256".as_slice(), text.as_bytes()); 2];
-    assert_eq!(signed_payload(&twice), Err(AuthorizationError::PartRepeated));
+    assert_eq!(
+        signed_payload(&twice),
+        Err(AuthorizationError::PartRepeated)
+    );
 }

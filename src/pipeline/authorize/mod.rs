@@ -1,0 +1,296 @@
+//! Who may call a method (spec 09): signatures for `execute-api`, identity policies, then API keys.
+
+use crate::api::iam_policy::Decision;
+use crate::api::iam_policy::condition_key::Call;
+use crate::api::model::Authorization as Required;
+use crate::pipeline::context::ACCOUNT_ID;
+use crate::pipeline::context::RequestContext;
+use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::identity::Identities;
+use crate::pipeline::identity::Identity;
+use crate::pipeline::route::Routed;
+use crate::pipeline::route::StagedRequest;
+use crate::pipeline::signature_fault::SERVICE;
+use crate::pipeline::signature_fault::signature_fault;
+use crate::wire::date::UnixSeconds;
+use crate::wire::sigv4::authorization::Authorization;
+use crate::wire::sigv4::authorization::error::AuthorizationError;
+use crate::wire::sigv4::canonical_request::{Header, Hex, Scratch};
+use crate::wire::sigv4::payload_hash::EMPTY_SHA256_HEX;
+use crate::wire::sigv4::verify;
+use crate::wire::sigv4::verify::{Expected, Received, SignedPayload};
+use crate::wire::target;
+
+/// Bytes of a method ARN where callers are asked for (spec 08, "Others without an own type").
+const METHOD_ARN_BYTES_MAX: usize = 1600;
+
+/// What to do with methods that ask for a caller.
+#[derive(Clone, Copy, Debug)]
+pub enum CallerPolicy<'t> {
+    /// Verify signatures; refuse what asks for an API key, since none is known.
+    Enforce(Callers<'t>),
+    /// Serve them as if they asked for nothing.
+    IgnoreAuthorizers,
+}
+
+/// Whose signatures are taken, and for which region.
+#[derive(Clone, Copy, Debug)]
+pub struct Callers<'t> {
+    /// The callers that are known.
+    pub identities: &'t Identities,
+    /// The region of the API.
+    pub region: &'t str,
+}
+
+/// Whether a body follows the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyArrival {
+    /// There is none.
+    Nothing,
+    /// It has not been read.
+    ToCome,
+}
+
+/// What became of a request at this stage.
+pub enum Admission<'t, 'h> {
+    /// The caller may call the method.
+    Granted(Authorized<'t, 'h>),
+    /// The signature covers the hash of a body that has to be read first.
+    AwaitsBody(Unproven<'t, 'h>),
+}
+
+/// A request whose caller may call the method.
+pub struct Authorized<'t, 'h> {
+    pub(super) request: StagedRequest<'t, 'h>,
+    body_sha256: Option<Hex>,
+}
+
+impl Authorized<'_, '_> {
+    /// The hash that the caller signed and that the body must have; nothing may come of the request if it has not.
+    #[must_use]
+    pub const fn body_sha256(&self) -> Option<&Hex> {
+        self.body_sha256.as_ref()
+    }
+}
+
+/// A request of a known caller whose signature cannot be checked without the body's hash.
+pub struct Unproven<'t, 'h> {
+    request: StagedRequest<'t, 'h>,
+    callers: Callers<'t>,
+}
+
+impl<'t, 'h> Unproven<'t, 'h> {
+    /// Checks the signature over a body of this hash.
+    ///
+    /// # Errors
+    /// As [`Routed::authorize`].
+    pub fn prove(
+        self,
+        body_sha256: &Hex,
+        context: &RequestContext<'_>,
+    ) -> Result<Authorized<'t, 'h>, GatewayFault> {
+        let Self { request, callers } = self;
+        let proof = Signed::read(&request)?.verify(callers, context.time, Some(body_sha256))?;
+        match proof {
+            Proof::Caller(identity) => admit(request, Some(identity), None, callers, context),
+            // Cannot be: each signature can be checked once the hash is known.
+            Proof::AwaitsBody | Proof::CallerOf { .. } => Err(GatewayFault::signature_mismatch()),
+        }
+    }
+}
+
+impl<'t, 'h> Routed<'t, 'h> {
+    /// Authorization before the API key (spec 02, stages 6 and 7).
+    ///
+    /// # Errors
+    /// The signature, the caller's policy or the lack of an API key; the policy does not ignore that.
+    pub fn authorize(
+        self,
+        policy: CallerPolicy<'t>,
+        context: &RequestContext<'_>,
+        body: BodyArrival,
+    ) -> Result<Admission<'t, 'h>, GatewayFault> {
+        let Self { request } = self;
+        let CallerPolicy::Enforce(callers) = policy else {
+            return Ok(Admission::Granted(Authorized {
+                request,
+                body_sha256: None,
+            }));
+        };
+        if request.found.method.authorization == Required::None {
+            return admit(request, None, None, callers, context).map(Admission::Granted);
+        }
+        let known = match body {
+            BodyArrival::Nothing => Some(EMPTY_SHA256_HEX),
+            BodyArrival::ToCome => None,
+        };
+        match Signed::read(&request)?.verify(callers, context.time, known)? {
+            Proof::AwaitsBody => Ok(Admission::AwaitsBody(Unproven { request, callers })),
+            Proof::Caller(identity) => {
+                admit(request, Some(identity), None, callers, context).map(Admission::Granted)
+            }
+            Proof::CallerOf { identity, body } => {
+                admit(request, Some(identity), Some(body), callers, context).map(Admission::Granted)
+            }
+        }
+    }
+}
+
+/// What a signature shows.
+enum Proof<'t> {
+    /// Who called; nothing is left to check.
+    Caller(&'t Identity),
+    /// Who called, provided that the body has this hash.
+    CallerOf { identity: &'t Identity, body: Hex },
+    /// The body's hash is needed.
+    AwaitsBody,
+}
+
+/// A request that carries a signature, right or wrong.
+struct Signed<'r> {
+    method: &'r [u8],
+    path: &'r [u8],
+    query: &'r [u8],
+    headers: Vec<Header<'r>>,
+    authorization_field: &'r [u8],
+}
+
+impl<'r> Signed<'r> {
+    fn read(request: &StagedRequest<'_, 'r>) -> Result<Self, GatewayFault> {
+        let head = request.head;
+        // As received: leading slashes that routing drops may be signed.
+        let target = target::parse(head.method(), head.target())
+            .map_err(|_| GatewayFault::unreadable_head(400))?;
+        Ok(Self {
+            method: head.method(),
+            path: target.path,
+            query: target.query.unwrap_or_default(),
+            headers: head.fields.iter().collect(),
+            authorization_field: head.fields.get(b"authorization").unwrap_or_default(),
+        })
+    }
+
+    /// `body_sha256`: `None` while the body is to come.
+    fn verify<'t>(
+        &self,
+        callers: Callers<'t>,
+        now: UnixSeconds,
+        body_sha256: Option<&Hex>,
+    ) -> Result<Proof<'t>, GatewayFault> {
+        let refused = |error, read: Option<&Authorization<'_>>| {
+            signature_fault(error, read, self.authorization_field)
+        };
+        let authorization =
+            Authorization::read(&self.headers, self.query).map_err(|error| refused(error, None))?;
+        let refused = |error| refused(error, Some(&authorization));
+        let identity = callers.identities.find(authorization.scope().access_key_id);
+        let identity = identity.ok_or_else(|| refused(AuthorizationError::AccessKeyUnknown))?;
+        let expected = Expected {
+            credentials: &identity.credentials,
+            session_end: identity.session_end,
+            region: callers.region,
+            service: SERVICE,
+        };
+        let payload = verify::signed_payload(&self.headers).map_err(refused)?;
+        let (hash, proof) = match (&payload, body_sha256) {
+            (SignedPayload::OfBody, None) => {
+                verify::check_claims(&authorization, &expected, now).map_err(refused)?;
+                return Ok(Proof::AwaitsBody);
+            }
+            (SignedPayload::Claimed(body), None) => {
+                let body = *body;
+                (body, Proof::CallerOf { identity, body })
+            }
+            (SignedPayload::Unsigned, None) => (*EMPTY_SHA256_HEX, Proof::Caller(identity)),
+            (_, Some(hash)) => (*hash, Proof::Caller(identity)),
+        };
+        let received = Received {
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            headers: &self.headers,
+            body_sha256: &hash,
+        };
+        verify::verify(
+            &authorization,
+            &received,
+            &expected,
+            now,
+            &mut Scratch::new(),
+        )
+        .map_err(refused)?;
+        Ok(proof)
+    }
+}
+
+/// The caller's policy, then the API key.
+fn admit<'t, 'h>(
+    mut request: StagedRequest<'t, 'h>,
+    caller: Option<&'t Identity>,
+    body_sha256: Option<Hex>,
+    callers: Callers<'_>,
+    context: &RequestContext<'_>,
+) -> Result<Authorized<'t, 'h>, GatewayFault> {
+    if let Some(identity) = caller {
+        may_invoke(&request, identity, callers.region, context)?;
+    }
+    if request.found.method.api_key_required {
+        return Err(GatewayFault::invalid_api_key());
+    }
+    request.caller = caller;
+    Ok(Authorized {
+        request,
+        body_sha256,
+    })
+}
+
+fn may_invoke(
+    request: &StagedRequest<'_, '_>,
+    identity: &Identity,
+    region: &str,
+    context: &RequestContext<'_>,
+) -> Result<(), GatewayFault> {
+    let tail = method_arn_tail(request);
+    let arn = format!("arn:aws:execute-api:{region}:{ACCOUNT_ID}:{tail}");
+    if arn.len() > METHOD_ARN_BYTES_MAX {
+        return Err(GatewayFault::unreadable_head(414));
+    }
+    let Some(policy) = &identity.policy else {
+        return Ok(());
+    };
+    let decision = policy.decide(&Call {
+        resource: &arn,
+        principal: &identity.principal,
+        source_ip: context.source_ip,
+        now: context.time,
+        user_agent: request.head.fields.last(b"user-agent"),
+        referer: request.head.fields.last(b"referer"),
+    });
+    let explicit = match decision {
+        Decision::Allowed => return Ok(()),
+        Decision::Silent => "",
+        Decision::Denied => " with an explicit deny",
+    };
+    let user = identity.principal.arn();
+    let masked = ACCOUNT_ID.get(8..).unwrap_or_default();
+    Err(GatewayFault::access_denied(format!(
+        "User: {user} is not authorized to perform: execute-api:Invoke on resource: \
+         arn:aws:execute-api:{region}:********{masked}:{tail}{explicit}"
+    )))
+}
+
+/// `{api-id}/{stage}/{METHOD}/{path}` with the client's method and path (spec 09, "Method ARN").
+fn method_arn_tail(request: &StagedRequest<'_, '_>) -> String {
+    let method = String::from_utf8_lossy(request.head.method());
+    let path = request.resource_of_arn();
+    let table = request.table;
+    format!(
+        "{}/{}/{method}/{}",
+        table.api_id,
+        table.stage,
+        String::from_utf8_lossy(&path)
+    )
+}
+
+#[cfg(test)]
+mod tests;
