@@ -10,6 +10,7 @@ mod demo;
 mod e2e;
 mod expect_continue;
 mod framing;
+mod iam;
 mod incomplete_bodies;
 mod keep_alive;
 mod limits;
