@@ -34,6 +34,8 @@ const JOINED_BYTES_MAX: u64 = 64 * 1024;
 const EARLY_ANSWER_MS_MAX: u64 = 1_000;
 /// Interim responses that are skipped before the exchange is given up.
 const INTERIM_RESPONSES_MAX: usize = 8;
+/// Nobody asked for another protocol, and what follows this head is no HTTP/1.1 (RFC 9110 §15.2.2).
+const SWITCHING_PROTOCOLS: u16 = 101;
 /// A response head of a store: S3's own limit for user metadata is 8 KiB.
 const RESPONSE_HEAD: HeadLimits = HeadLimits {
     target_bytes_max: 1024,
@@ -265,8 +267,10 @@ impl Sending {
     ) -> Result<(), CallFailure> {
         for _ in 0..=INTERIM_RESPONSES_MAX {
             self.read_one_head(source, request_sent).await?;
-            if self.head.status() >= 200 {
-                return Ok(());
+            match self.head.status() {
+                SWITCHING_PROTOCOLS => return Err(CallFailure::Malformed),
+                100..=199 => {}
+                _ => return Ok(()),
             }
         }
         Err(CallFailure::Malformed)
