@@ -204,8 +204,8 @@ impl Sending {
         stream.arm(self.idle_ms, Cut::Both);
         let (sent, _message) = stream.send_all(message, all).await;
         stream.disarm();
-        if let Err(error) = sent {
-            return Err(self.lost(false, error.kind()));
+        if sent.is_err() {
+            return Err(self.lost(false));
         }
         stream.arm(self.answer_ms_max, Cut::Both);
         self.read_head(&mut stream, true).await?;
@@ -221,9 +221,7 @@ impl Sending {
         message: &mut Message,
         body: &mut Upload<'_>,
     ) -> Result<(Stream, bool), CallFailure> {
-        let halves = stream
-            .halves()
-            .map_err(|error| self.lost(false, error.kind()))?;
+        let halves = stream.halves().map_err(|_gone| self.lost(false))?;
         let complete = self.both_halves(core, halves, message, body).await?;
         stream.disarm();
         Ok((stream, complete))
@@ -246,16 +244,13 @@ impl Sending {
                 answer.await.map(|()| true)
             }
             First::A(Err(PumpFault::Client(fault))) => Err(CallFailure::Body(fault)),
-            First::A(Err(PumpFault::Store(kind))) => {
+            First::A(Err(PumpFault::Store(_))) => {
                 // The store closed its receiving side: it may have said why before it did.
                 deadline.arm(EARLY_ANSWER_MS_MAX, Cut::Both);
-                answer
-                    .await
-                    .map(|()| false)
-                    .map_err(|failure| not_sent(failure, is_reset(kind)))
+                answer.await.map(|()| false).map_err(not_sent)
             }
             First::B(Ok(())) => Ok(false),
-            First::B(Err(failure)) => Err(not_sent(failure, false)),
+            First::B(Err(failure)) => Err(not_sent(failure)),
         }
     }
 
@@ -292,44 +287,35 @@ impl Sending {
             }
             match self.inbox.fill(source).await {
                 Ok(0) if source.timed_out() => return Err(CallFailure::TimedOut),
-                Ok(0) => return Err(self.lost(request_sent, std::io::ErrorKind::UnexpectedEof)),
+                Ok(0) => return Err(self.lost(request_sent)),
                 Ok(_) => {}
                 Err(_) if source.timed_out() => return Err(CallFailure::TimedOut),
                 Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
                     return Err(CallFailure::Malformed);
                 }
-                Err(error) => return Err(self.lost(request_sent, error.kind())),
+                Err(_) => return Err(self.lost(request_sent)),
             }
         }
     }
 
-    fn lost(&self, request_sent: bool, kind: std::io::ErrorKind) -> CallFailure {
+    fn lost(&self, request_sent: bool) -> CallFailure {
         CallFailure::Lost(Loss {
             reused: self.reused,
             response_begun: !self.inbox.is_empty() || self.head.status() >= 100,
             request_sent,
-            reset: is_reset(kind),
         })
     }
 }
 
 /// The failure of a request that was not sent whole.
-fn not_sent(failure: CallFailure, reset: bool) -> CallFailure {
+const fn not_sent(failure: CallFailure) -> CallFailure {
     match failure {
         CallFailure::Lost(loss) => CallFailure::Lost(Loss {
             request_sent: false,
-            reset: loss.reset || reset,
             ..loss
         }),
         other => other,
     }
-}
-
-fn is_reset(kind: std::io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
-    )
 }
 
 async fn send_all(
