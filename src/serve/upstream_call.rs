@@ -236,6 +236,7 @@ impl Sending {
     ) -> Result<bool, CallFailure> {
         let (answer_ms_max, idle_ms) = (self.answer_ms_max, self.idle_ms);
         let deadline = to.deadline();
+        let in_memory = matches!(body, Upload::Memory(_));
         let mut pump = pin!(send_all(core, message, body, &mut to, idle_ms));
         let mut answer = pin!(self.read_head(&mut from, true));
         match race(pump.as_mut(), answer.as_mut()).await {
@@ -250,6 +251,15 @@ impl Sending {
                 answer.await.map(|()| false).map_err(not_sent)
             }
             First::B(Ok(())) => Ok(false),
+            First::B(Err(failure)) if in_memory => {
+                // A block that is being sent comes back only when its send ends, and a retry needs all of them.
+                deadline.cut(Cut::Both);
+                Err(if pump.await.is_ok() {
+                    failure
+                } else {
+                    not_sent(failure)
+                })
+            }
             First::B(Err(failure)) => Err(not_sent(failure)),
         }
     }
