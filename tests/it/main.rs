@@ -15,5 +15,6 @@ mod keep_alive;
 mod limits;
 mod methods;
 mod program;
+mod store_faults;
 mod support;
 mod templates;
