@@ -5,6 +5,7 @@
     reason = "the threads of a test are no cores: they may lock"
 )]
 
+mod conversion_faults;
 #[cfg(feature = "demo")]
 mod demo;
 mod e2e;
