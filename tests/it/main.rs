@@ -16,6 +16,7 @@ mod keep_alive;
 mod limits;
 mod methods;
 mod program;
+mod retry;
 mod store_faults;
 mod support;
 mod templates;
