@@ -17,6 +17,7 @@ mod limits;
 mod methods;
 mod program;
 mod retry;
+mod signing;
 mod store_faults;
 mod support;
 mod templates;
