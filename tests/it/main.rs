@@ -15,6 +15,7 @@ mod incomplete_bodies;
 mod keep_alive;
 mod limits;
 mod methods;
+mod multipart;
 mod program;
 mod retry;
 mod signing;
