@@ -20,5 +20,6 @@ mod program;
 mod retry;
 mod signing;
 mod store_faults;
+mod streaming;
 mod support;
 mod templates;
