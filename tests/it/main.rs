@@ -8,6 +8,7 @@
 mod conversion_faults;
 #[cfg(feature = "demo")]
 mod demo;
+mod drain;
 mod e2e;
 mod expect_continue;
 mod framing;
