@@ -52,6 +52,14 @@ impl ClientSide<'_> {
         }
     }
 
+    /// Makes sure that the close does not look like the end of a body that is delimited by it.
+    pub fn spoil_end(&self) {
+        if self.version == Version::Http10 {
+            // ignored: a socket that takes no option has failed already
+            self.stream.reset_on_close().ok();
+        }
+    }
+
     /// Appends the complete response head to `out`.
     pub fn write_head(
         &self,

@@ -42,18 +42,17 @@ pub struct Loss {
     pub response_begun: bool,
     /// The whole request had been handed to the kernel.
     pub request_sent: bool,
-    /// The peer reset the connection: it had not read all that was sent.
-    pub reset: bool,
 }
 
 impl Loss {
     /// Whether the store cannot have applied the request, so that one more try is safe.
     ///
     /// Without a body any loss on a reused connection qualifies (GET, HEAD, DELETE are idempotent, RFC 9110 §9.2.2).
-    /// With a body only a request that was not sent whole, or that the peer reset unread: a body is never applied twice.
+    /// With a body only a request that was not sent whole: a body is never applied twice. A reset proves nothing, since
+    /// it also comes from a peer that read everything and then gave up.
     #[must_use]
     pub const fn allows_retry(self, has_body: bool) -> bool {
-        self.reused && !self.response_begun && (!has_body || !self.request_sent || self.reset)
+        self.reused && !self.response_begun && (!has_body || !self.request_sent)
     }
 }
 
@@ -91,7 +90,6 @@ mod tests {
         reused: true,
         response_begun: false,
         request_sent: true,
-        reset: false,
     };
 
     #[test]
@@ -119,13 +117,6 @@ mod tests {
         assert!(
             Loss {
                 request_sent: false,
-                ..LOST
-            }
-            .allows_retry(true)
-        );
-        assert!(
-            Loss {
-                reset: true,
                 ..LOST
             }
             .allows_retry(true)

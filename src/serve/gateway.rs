@@ -34,6 +34,7 @@ use crate::serve::send;
 use crate::serve::settings::REGION_DEFAULT;
 use crate::serve::settings::ServeSettings;
 use crate::wire::http1::fields::Fields;
+use crate::wire::http1::framing::BodyFraming;
 use crate::wire::http1::framing::request_framing;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::http1::head::Version;
@@ -60,10 +61,6 @@ impl From<GatewayFault> for Failure {
 
 /// Answers one request whose head is complete.
 pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
-    let framing = match request_framing(head) {
-        Ok(framing) => framing,
-        Err(doubt) => return refuse(core, client, doubt.status()).await,
-    };
     let now = clock::now();
     let Ok(random) = core.random() else {
         return refuse(core, client, 500).await;
@@ -76,13 +73,18 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
         time_millis: now.millis,
         source_ip: &source_ip,
     };
+    let framing = request_framing(head);
     let mut arrival = Arrival {
-        reader: BodyReader::new(framing),
+        reader: BodyReader::new(framing.unwrap_or(BodyFraming::None)),
         waits_for_continue: expects_continue(head),
         begun: false,
     };
     let mut keep_alive = request_keeps_alive(head);
-    let reply = match answer(core, client, head, &context, &mut arrival).await {
+    let answered = match framing {
+        Ok(_) => answer(core, client, head, &context, &mut arrival).await,
+        Err(doubt) => Err(GatewayFault::unreadable_head(doubt.status()).into()),
+    };
+    let reply = match answered {
         Ok(reply) => reply,
         Err(Failure::Fault(fault)) => {
             keep_alive &= !fault.ends_connection();

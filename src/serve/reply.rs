@@ -126,7 +126,10 @@ pub async fn deliver(
                     upstream.finish(core);
                     return after(&client);
                 }
-                Err(DownloadFault::Cut) => return Next::Cut,
+                Err(DownloadFault::Cut) => {
+                    client.spoil_end();
+                    return Next::Cut;
+                }
                 Err(DownloadFault::Store(fault)) => body_fault(fault),
                 Err(DownloadFault::Conversion) => GatewayFault::configuration_error(),
             }

@@ -34,6 +34,8 @@ const JOINED_BYTES_MAX: u64 = 64 * 1024;
 const EARLY_ANSWER_MS_MAX: u64 = 1_000;
 /// Interim responses that are skipped before the exchange is given up.
 const INTERIM_RESPONSES_MAX: usize = 8;
+/// Nobody asked for another protocol, and what follows this head is no HTTP/1.1 (RFC 9110 §15.2.2).
+const SWITCHING_PROTOCOLS: u16 = 101;
 /// A response head of a store: S3's own limit for user metadata is 8 KiB.
 const RESPONSE_HEAD: HeadLimits = HeadLimits {
     target_bytes_max: 1024,
@@ -202,8 +204,8 @@ impl Sending {
         stream.arm(self.idle_ms, Cut::Both);
         let (sent, _message) = stream.send_all(message, all).await;
         stream.disarm();
-        if let Err(error) = sent {
-            return Err(self.lost(false, error.kind()));
+        if sent.is_err() {
+            return Err(self.lost(false));
         }
         stream.arm(self.answer_ms_max, Cut::Both);
         self.read_head(&mut stream, true).await?;
@@ -219,9 +221,7 @@ impl Sending {
         message: &mut Message,
         body: &mut Upload<'_>,
     ) -> Result<(Stream, bool), CallFailure> {
-        let halves = stream
-            .halves()
-            .map_err(|error| self.lost(false, error.kind()))?;
+        let halves = stream.halves().map_err(|_gone| self.lost(false))?;
         let complete = self.both_halves(core, halves, message, body).await?;
         stream.disarm();
         Ok((stream, complete))
@@ -236,6 +236,7 @@ impl Sending {
     ) -> Result<bool, CallFailure> {
         let (answer_ms_max, idle_ms) = (self.answer_ms_max, self.idle_ms);
         let deadline = to.deadline();
+        let in_memory = matches!(body, Upload::Memory(_));
         let mut pump = pin!(send_all(core, message, body, &mut to, idle_ms));
         let mut answer = pin!(self.read_head(&mut from, true));
         match race(pump.as_mut(), answer.as_mut()).await {
@@ -244,16 +245,22 @@ impl Sending {
                 answer.await.map(|()| true)
             }
             First::A(Err(PumpFault::Client(fault))) => Err(CallFailure::Body(fault)),
-            First::A(Err(PumpFault::Store(kind))) => {
+            First::A(Err(PumpFault::Store(_))) => {
                 // The store closed its receiving side: it may have said why before it did.
                 deadline.arm(EARLY_ANSWER_MS_MAX, Cut::Both);
-                answer
-                    .await
-                    .map(|()| false)
-                    .map_err(|failure| not_sent(failure, is_reset(kind)))
+                answer.await.map(|()| false).map_err(not_sent)
             }
             First::B(Ok(())) => Ok(false),
-            First::B(Err(failure)) => Err(not_sent(failure, false)),
+            First::B(Err(failure)) if in_memory => {
+                // A block that is being sent comes back only when its send ends, and a retry needs all of them.
+                deadline.cut(Cut::Both);
+                Err(if pump.await.is_ok() {
+                    failure
+                } else {
+                    not_sent(failure)
+                })
+            }
+            First::B(Err(failure)) => Err(not_sent(failure)),
         }
     }
 
@@ -265,8 +272,10 @@ impl Sending {
     ) -> Result<(), CallFailure> {
         for _ in 0..=INTERIM_RESPONSES_MAX {
             self.read_one_head(source, request_sent).await?;
-            if self.head.status() >= 200 {
-                return Ok(());
+            match self.head.status() {
+                SWITCHING_PROTOCOLS => return Err(CallFailure::Malformed),
+                100..=199 => {}
+                _ => return Ok(()),
             }
         }
         Err(CallFailure::Malformed)
@@ -288,44 +297,35 @@ impl Sending {
             }
             match self.inbox.fill(source).await {
                 Ok(0) if source.timed_out() => return Err(CallFailure::TimedOut),
-                Ok(0) => return Err(self.lost(request_sent, std::io::ErrorKind::UnexpectedEof)),
+                Ok(0) => return Err(self.lost(request_sent)),
                 Ok(_) => {}
                 Err(_) if source.timed_out() => return Err(CallFailure::TimedOut),
                 Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
                     return Err(CallFailure::Malformed);
                 }
-                Err(error) => return Err(self.lost(request_sent, error.kind())),
+                Err(_) => return Err(self.lost(request_sent)),
             }
         }
     }
 
-    fn lost(&self, request_sent: bool, kind: std::io::ErrorKind) -> CallFailure {
+    fn lost(&self, request_sent: bool) -> CallFailure {
         CallFailure::Lost(Loss {
             reused: self.reused,
             response_begun: !self.inbox.is_empty() || self.head.status() >= 100,
             request_sent,
-            reset: is_reset(kind),
         })
     }
 }
 
 /// The failure of a request that was not sent whole.
-fn not_sent(failure: CallFailure, reset: bool) -> CallFailure {
+const fn not_sent(failure: CallFailure) -> CallFailure {
     match failure {
         CallFailure::Lost(loss) => CallFailure::Lost(Loss {
             request_sent: false,
-            reset: loss.reset || reset,
             ..loss
         }),
         other => other,
     }
-}
-
-fn is_reset(kind: std::io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
-    )
 }
 
 async fn send_all(

@@ -495,3 +495,16 @@ fn a_request_cut_anywhere_is_the_same_request() {
         }
     });
 }
+
+#[test]
+fn a_refused_head_request_gets_no_body() {
+    on_each_driver(|driver| {
+        let backend = Backend::answering(|_request| response(200, &[], b""));
+        let gateway = Gateway::on(driver, objects(), &backend.url());
+        let mut client = Client::connect(gateway.address);
+        client.send("HEAD /v1/o/k HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n");
+        assert_eq!(client.head_response().unwrap().status(), 400);
+        assert!(client.is_closed(), "a body or an open connection");
+        assert_eq!(backend.connections(), 0);
+    });
+}

@@ -5,8 +5,10 @@
     reason = "the threads of a test are no cores: they may lock"
 )]
 
+mod conversion_faults;
 #[cfg(feature = "demo")]
 mod demo;
+mod drain;
 mod e2e;
 mod expect_continue;
 mod framing;
@@ -15,6 +17,11 @@ mod incomplete_bodies;
 mod keep_alive;
 mod limits;
 mod methods;
+mod multipart;
 mod program;
+mod retry;
+mod signing;
+mod store_faults;
+mod streaming;
 mod support;
 mod templates;

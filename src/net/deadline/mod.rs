@@ -144,6 +144,11 @@ impl DeadlineSlot {
         self.entry.due_ms.set(DISARMED);
     }
 
+    /// Shuts the socket now, as if its deadline had passed.
+    pub fn cut(&self, cut: Cut) {
+        self.entry.fire(cut);
+    }
+
     /// What a deadline of this socket has shut, if one has passed.
     #[must_use]
     pub fn fired(&self) -> Option<Cut> {

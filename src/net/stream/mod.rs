@@ -256,6 +256,22 @@ impl Stream {
         Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
     }
 
+    /// Makes the close a reset (RST), so that the peer does not take it for the end of what was sent.
+    ///
+    /// # Errors
+    /// None in practice: the descriptor is a socket.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        let at_once = nix::libc::linger {
+            l_onoff: 1,
+            l_linger: 0,
+        };
+        Ok(nix::sys::socket::setsockopt(
+            self.fd,
+            sockopt::Linger,
+            &at_once,
+        )?)
+    }
+
     /// Looks into the receive queue, taking nothing from it.
     #[must_use]
     pub fn unread(&self) -> Unread {

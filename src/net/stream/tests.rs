@@ -375,3 +375,23 @@ fn deadline_of_a_half_is_that_of_the_stream() {
         );
     });
 }
+
+#[test]
+fn reset_on_close_is_no_end() {
+    on_each_driver(async |core| {
+        for reset in [false, true] {
+            let (stream, mut peer) = stream_pair(&core.deadlines);
+            if reset {
+                stream.reset_on_close().unwrap();
+            }
+            drop(stream);
+            let (end, _) = peer.recv_append(Vec::with_capacity(16)).await;
+            let wanted = if reset {
+                Err(io::ErrorKind::ConnectionReset)
+            } else {
+                Ok(0)
+            };
+            assert_eq!(end.map_err(|error| error.kind()), wanted);
+        }
+    });
+}

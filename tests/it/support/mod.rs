@@ -3,6 +3,9 @@
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod documents;
+pub(crate) mod fault;
+pub(crate) mod gate;
 pub(crate) mod gateway;
 pub(crate) mod message;
+pub(crate) mod object_api;
 pub(crate) mod program;

@@ -1,0 +1,346 @@
+//! What the store receives is signed as `aws-sigv4` signs it, chunk by chunk, with exact lengths.
+
+use std::time::Duration;
+use std::time::UNIX_EPOCH;
+
+use aws_sigv4::http_request::PayloadChecksumKind;
+use aws_sigv4::http_request::PercentEncodingMode;
+use aws_sigv4::http_request::SignableBody;
+use aws_sigv4::http_request::SignableRequest;
+use aws_sigv4::http_request::SigningSettings;
+use aws_sigv4::http_request::UriPathNormalizationMode;
+use aws_sigv4::http_request::sign;
+use aws_sigv4::sign::v4;
+use ring::digest::SHA256;
+use ring::digest::digest;
+use ring::hmac;
+use sluicegate::net::driver::DriverChoice;
+use sluicegate::serve::settings::PayloadSigning;
+use sluicegate::wire::date::parse_amz_date;
+use sluicegate::wire::sigv4::credentials::Secret;
+
+use crate::support::backend::Backend;
+use crate::support::backend::stored;
+use crate::support::client::fetch;
+use crate::support::gateway::ACCESS_KEY_ID;
+use crate::support::gateway::SECRET_ACCESS_KEY;
+use crate::support::gateway::on_each_driver;
+use crate::support::message::Message;
+use crate::support::object_api::gateway_for;
+use crate::support::object_api::object_api;
+
+const REGION: &str = "us-east-1";
+const TOKEN: &str = "a/session+token==";
+const STREAMED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const CHUNK_BYTES: usize = 128 * 1024;
+
+/// What the store receives of one request.
+fn sent(
+    driver: DriverChoice,
+    signing: PayloadSigning,
+    method: &str,
+    target: &str,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> Message {
+    let store = Backend::answering(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let gateway = gateway_for(&object_api(), driver, &store, |settings| {
+        settings.payload_signing = signing;
+        settings.credentials.session_token = Some(Secret::new(TOKEN));
+    });
+    assert_eq!(
+        fetch(gateway.address, method, target, fields, body).status(),
+        200
+    );
+    let mut requests = store.requests();
+    assert_eq!(requests.len(), 1);
+    requests.remove(0)
+}
+
+/// The part of the Authorization field behind `name=`.
+fn part<'m>(request: &'m Message, name: &str) -> &'m str {
+    let parts = request
+        .field("authorization")
+        .unwrap()
+        .strip_prefix("AWS4-HMAC-SHA256 ")
+        .unwrap();
+    parts
+        .split(", ")
+        .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+        .unwrap()
+}
+
+/// The signature of the head by `aws-sigv4`, over the fields that the request names.
+fn oracle(request: &Message) -> String {
+    let signed: Vec<&str> = part(request, "SignedHeaders").split(';').collect();
+    let added = [
+        "host",
+        "x-amz-date",
+        "x-amz-content-sha256",
+        "x-amz-security-token",
+    ];
+    let fields = signed
+        .iter()
+        .filter(|name| !added.contains(name))
+        .map(|name| (*name, request.field(name).unwrap()));
+    let identity = aws_credential_types::Credentials::new(
+        ACCESS_KEY_ID,
+        SECRET_ACCESS_KEY,
+        request.field("x-amz-security-token").map(str::to_owned),
+        None,
+        "test",
+    )
+    .into();
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    // No session-bound exclusions: every field that the request says is signed is given, and no other.
+    settings.excluded_headers = None;
+    let now = parse_amz_date(request.field("x-amz-date").unwrap().as_bytes()).unwrap();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(REGION)
+        .name("s3")
+        .time(UNIX_EPOCH + Duration::from_secs(now.0))
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let url = format!(
+        "http://{}{}",
+        request.field("host").unwrap(),
+        request.second_word()
+    );
+    let method = request.start.split(' ').next().unwrap();
+    let payload =
+        SignableBody::Precomputed(request.field("x-amz-content-sha256").unwrap().to_owned());
+    let signable = SignableRequest::new(method, url, fields, payload).unwrap();
+    sign(signable, &params).unwrap().into_parts().1
+}
+
+/// The head's signature is the oracle's, and what must be signed is.
+fn assert_head_signed(request: &Message) {
+    assert_eq!(part(request, "Signature"), oracle(request), "{request:?}");
+    let signed: Vec<&str> = part(request, "SignedHeaders").split(';').collect();
+    for (name, _) in &request.fields {
+        let name = name.to_ascii_lowercase();
+        if name.starts_with("x-amz-")
+            || matches!(name.as_str(), "host" | "content-type" | "content-md5")
+        {
+            assert!(
+                signed.contains(&name.as_str()),
+                "{name} is sent and not signed"
+            );
+        }
+    }
+    assert_eq!(request.field("x-amz-security-token"), Some(TOKEN));
+    let date = request.field("x-amz-date").unwrap();
+    let scope = format!("{ACCESS_KEY_ID}/{}/{REGION}/s3/aws4_request", &date[..8]);
+    assert_eq!(part(request, "Credential"), scope);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hmac_sha256(key: &[u8], data: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data.as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
+fn sha256_hex(data: &[u8]) -> String {
+    hex(digest(&SHA256, data).as_ref())
+}
+
+/// Every chunk's signature follows from the one before it (spec 10, "Chunked signing"); gives the sizes of the chunks.
+fn assert_chunks_signed(request: &Message) -> Vec<usize> {
+    let date = request.field("x-amz-date").unwrap();
+    let scope = format!("{}/{REGION}/s3/aws4_request", &date[..8]);
+    let mut key = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
+    for step in [&date[..8], REGION, "s3", "aws4_request"] {
+        key = hmac_sha256(&key, step);
+    }
+    let mut previous = part(request, "Signature").to_owned();
+    let mut rest = request.body.as_slice();
+    let mut sizes = Vec::new();
+    while !rest.is_empty() {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let (size, signature) = std::str::from_utf8(&rest[..end])
+            .unwrap()
+            .split_once(";chunk-signature=")
+            .unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let data = &rest[end + 2..end + 2 + size];
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256-PAYLOAD\n{date}\n{scope}\n{previous}\n{}\n{}",
+            sha256_hex(b""),
+            sha256_hex(data)
+        );
+        previous = hex(&hmac_sha256(&key, &to_sign));
+        assert_eq!(signature, previous, "chunk {}", sizes.len());
+        rest = &rest[end + 2 + size + 2..];
+        sizes.push(size);
+    }
+    sizes
+}
+
+fn object(len: usize) -> Vec<u8> {
+    (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+#[test]
+fn requests_without_body_sign_the_empty_hash() {
+    on_each_driver(|driver| {
+        for signing in [
+            PayloadSigning::Auto,
+            PayloadSigning::Streaming,
+            PayloadSigning::Unsigned,
+        ] {
+            for method in ["GET", "HEAD", "DELETE"] {
+                let request = sent(
+                    driver,
+                    signing,
+                    method,
+                    "/o/b/a%20key%2Fwith%2Fslashes",
+                    &[],
+                    b"",
+                );
+                assert_head_signed(&request);
+                assert_eq!(request.second_word(), "/b/a%20key/with/slashes");
+                assert_eq!(
+                    request.field("x-amz-content-sha256"),
+                    Some(sha256_hex(b"").as_str())
+                );
+                assert_eq!(request.field("content-length"), None, "{method}");
+            }
+        }
+    });
+}
+
+#[test]
+fn small_body_is_signed_by_its_hash() {
+    on_each_driver(|driver| {
+        for len in [0, 1, 64 * 1024] {
+            let body = object(len);
+            let request = sent(
+                driver,
+                PayloadSigning::Auto,
+                "PUT",
+                "/o/b/k",
+                &[("Content-Type", "image/png")],
+                &body,
+            );
+            assert_head_signed(&request);
+            assert_eq!(
+                request.field("x-amz-content-sha256"),
+                Some(sha256_hex(&body).as_str())
+            );
+            assert_eq!(
+                request.field("content-length"),
+                Some(len.to_string().as_str())
+            );
+            assert_eq!(request.field("x-amz-decoded-content-length"), None);
+            assert!(request.body == body);
+        }
+    });
+}
+
+/// Spec 10, "Chunked signing": the length of an encoded body.
+fn encoded_len(sizes: &[usize]) -> usize {
+    sizes
+        .iter()
+        .map(|size| format!("{size:x}").len() + 17 + 64 + 2 + size + 2)
+        .sum()
+}
+
+fn assert_streamed(request: &Message, body: &[u8]) {
+    assert_head_signed(request);
+    assert_eq!(request.field("x-amz-content-sha256"), Some(STREAMED));
+    assert_eq!(
+        request.field("x-amz-decoded-content-length"),
+        Some(body.len().to_string().as_str())
+    );
+    assert_eq!(request.field("content-encoding"), Some("aws-chunked"));
+    let sizes = assert_chunks_signed(request);
+    assert_eq!(sizes.iter().sum::<usize>(), body.len());
+    let (last, chunks) = sizes.split_last().unwrap();
+    assert_eq!(*last, 0);
+    assert!(
+        chunks
+            .split_last()
+            .unwrap()
+            .1
+            .iter()
+            .all(|&size| size == CHUNK_BYTES),
+        "{sizes:?}"
+    );
+    assert_eq!(
+        request.field("content-length"),
+        Some(encoded_len(&sizes).to_string().as_str())
+    );
+    assert!(stored(request) == body);
+}
+
+#[test]
+fn large_body_is_signed_in_chunks() {
+    on_each_driver(|driver| {
+        for len in [64 * 1024 + 1, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1] {
+            let body = object(len);
+            let request = sent(
+                driver,
+                PayloadSigning::Auto,
+                "PUT",
+                "/o/b/k",
+                &[("Content-Type", "image/png")],
+                &body,
+            );
+            assert_streamed(&request, &body);
+        }
+    });
+}
+
+#[test]
+fn streaming_signs_the_smallest_body_in_chunks() {
+    on_each_driver(|driver| {
+        let request = sent(
+            driver,
+            PayloadSigning::Streaming,
+            "PUT",
+            "/o/b/k",
+            &[],
+            b"x",
+        );
+        assert_streamed(&request, b"x");
+        assert_eq!(request.body.len(), 1 + 17 + 64 + 2 + 1 + 2 + 86);
+    });
+}
+
+#[test]
+fn unsigned_body_goes_as_it_is() {
+    on_each_driver(|driver| {
+        for len in [1, 300_000] {
+            let body = object(len);
+            let request = sent(
+                driver,
+                PayloadSigning::Unsigned,
+                "PUT",
+                "/o/b/k",
+                &[],
+                &body,
+            );
+            assert_head_signed(&request);
+            assert_eq!(
+                request.field("x-amz-content-sha256"),
+                Some("UNSIGNED-PAYLOAD")
+            );
+            assert_eq!(
+                request.field("content-length"),
+                Some(len.to_string().as_str())
+            );
+            assert_eq!(request.field("content-encoding"), None);
+            assert!(request.body == body);
+        }
+    });
+}
