@@ -2,13 +2,19 @@
 
 import argparse
 import base64
+import contextlib
+import datetime
 import hashlib
 import json
 import os
 import sys
 import tempfile
 import traceback
+import unittest.mock
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.exceptions
 
 import gateway
@@ -285,6 +291,128 @@ def abandoned_chunked_upload_leaves_nothing(world):
         # A request after it on the same core: the abort has been sent by then or is under way.
         until_no_uploads(world.s3, bucket)
         absent(world.s3, bucket, "gone")
+
+
+CALLER = ("AKIDCALLER", "secret-of-the-caller")
+SESSION = ("ASIACALLER", "secret-of-the-session", "to/ken+with=signs")
+IDENTITIES = f"""
+[[identity]]
+access_key_id = "{CALLER[0]}"
+secret_access_key = "{CALLER[1]}"
+account_id = "123456789012"
+arn = "arn:aws:iam::123456789012:user/caller"
+
+[[identity]]
+access_key_id = "{SESSION[0]}"
+secret_access_key = "{SESSION[1]}"
+session_token = "{SESSION[2]}"
+session_end = "2999-01-01T00:00:00Z"
+arn = "arn:aws:sts::123456789012:assumed-role/reader/caller"
+policy_file = "reader.json"
+"""
+READER = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:us-east-1:*:*/S3/GET/*",
+    },
+}
+
+
+def signed(method, url, keys=CALLER, body=None, headers=(), age=0, expires=None, region="us-east-1", service="execute-api"):
+    """A request signed by botocore, `age` seconds ago: its URL and headers."""
+    request = botocore.awsrequest.AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+    credentials = botocore.credentials.Credentials(*keys)
+    signed_at = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - datetime.timedelta(seconds=age)
+    with unittest.mock.patch.object(botocore.auth, "get_current_datetime", lambda: signed_at):
+        if expires is None:
+            botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
+        else:
+            botocore.auth.SigV4QueryAuth(credentials, service, region, expires=expires).add_auth(request)
+    prepared = request.prepare()
+    return prepared.url, [f"{name}: {value}" for name, value in prepared.headers.items() if name != "Content-Length"]
+
+
+def refused(answer, error_type, text, what):
+    equal((answer.status, answer.headers.get("x-amzn-errortype")), (403, error_type), f"{what}: {answer.body}")
+    assert text in answer.body, f"{what}: {answer.body}"
+
+
+MISMATCH = ("InvalidSignatureException", b"The request signature we calculated does not match")
+INVALID_TOKEN = ("UnrecognizedClientException", b"The security token included in the request is invalid.")
+
+
+@contextlib.contextmanager
+def guarded(world):
+    with tempfile.TemporaryDirectory(prefix="conformance-callers-") as folder:
+        config = os.path.join(folder, "sluicegate.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(IDENTITIES)
+        with open(os.path.join(folder, "reader.json"), "w", encoding="utf-8") as file:
+            json.dump(READER, file)
+        with world.serve(SEED_S3_PROXY, "S3", "--config", config, "--max-payload", "0", enforce=True) as api:
+            yield api
+
+
+@check
+def aws_iam_callers(world):
+    bucket = world.fresh_bucket("callers")
+    with guarded(world) as api:
+        url = f"{api.base}/{bucket}/a%20b%2Bc?x=1%202&y&x=0"
+
+        def sent(method="GET", target=url, body=None, change=lambda url: url, **how):
+            signed_url, headers = signed(method, target, body=how.pop("signed_body", body), **how)
+            return curl(method, change(signed_url), body=body, headers=headers)
+
+        plain = {"Content-Type": "text/plain"}
+        equal(sent("PUT", body=b"Hello", headers=plain).status, 200, "put")
+        equal(world.stored(bucket, "a b+c"), b"Hello", "stored")
+        equal(sent().body, b"Hello", "get")
+        equal(sent(expires=60).body, b"Hello", "get presigned")
+        equal(sent(keys=SESSION).body, b"Hello", "get in a session")
+        equal(sent(keys=SESSION, expires=60).body, b"Hello", "get presigned in a session")
+        equal(sent(age=290).status, 200, "nearly stale")
+        equal(sent(age=50, expires=60).status, 200, "nearly past expiry")
+
+        missing = "MissingAuthenticationTokenException", b'{"message":"Missing Authentication Token"}'
+        refused(curl("GET", url), *missing, "nothing signed")
+        refused(sent(keys=(CALLER[0], "another")), *MISMATCH, "wrong secret")
+        refused(sent(keys=("AKIDOTHER", CALLER[1])), *INVALID_TOKEN, "unknown key")
+        refused(sent(keys=(*SESSION[:2], "token")), *INVALID_TOKEN, "wrong token")
+        refused(sent(keys=SESSION[:2]), *INVALID_TOKEN, "no token")
+        refused(sent(age=310), "InvalidSignatureException", b"Signature expired: ", "stale")
+        refused(sent(age=-310), "InvalidSignatureException", b"Signature not yet current: ", "future")
+        refused(sent(age=70, expires=60), "InvalidSignatureException", b"Signature expired: ", "past expiry")
+        refused(sent(region="eu-west-1"), "InvalidSignatureException", b"scoped to a valid region", "region")
+        refused(sent(service="s3"), "InvalidSignatureException", b"scoped to correct service", "service")
+        refused(sent(change=lambda url: url.replace("x=0", "x=9")), *MISMATCH, "tampered query")
+        refused(sent(change=lambda url: url + "&z=1", expires=60), *MISMATCH, "tampered presigned query")
+        longer = sent(change=lambda url: url.replace("Expires=60", "Expires=600"), age=70, expires=60)
+        refused(longer, *MISMATCH, "presigned for longer")
+        refused(sent(change=lambda url: url.replace("a%20b", "b%20b")), *MISMATCH, "tampered path")
+        tampered = sent("PUT", f"{api.base}/{bucket}/bad", signed_body=b"Hello", body=b"hello", headers=plain)
+        refused(tampered, *MISMATCH, "tampered body")
+        denied = sent("PUT", f"{api.base}/{bucket}/bad", body=b"x", headers=plain, keys=SESSION)
+        refused(denied, "AccessDeniedException", b"is not authorized to perform: execute-api:Invoke", "denied")
+        absent(world.s3, bucket, "bad")
+        equal(world.s3.head_object(Bucket=bucket, Key="a b+c")["Metadata"], {}, "metadata")
+
+
+@check
+def aws_iam_claimed_bodies_stream(world):
+    bucket = world.fresh_bucket("claimed")
+    with guarded(world) as api:
+        for size in (1, 300_000, 20 * MIB):
+            body = b"x" * size
+            claim = {"Content-Type": "text/plain", "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
+            for framing in ((), CHUNKED):
+                key = f"{size}-{len(framing)}"
+                target, headers = signed("PUT", f"{api.base}/{bucket}/{key}", body=body, headers=claim)
+                refusal = curl("PUT", target, body=body[:-1] + b"y", headers=[*headers, *framing])
+                refused(refusal, *MISMATCH, f"tampered {key}")
+                absent(world.s3, bucket, key)
+                equal(curl("PUT", target, body=body, headers=[*headers, *framing]).status, 200, key)
+                equal(len(world.stored(bucket, key)), size, key)
+        until_no_uploads(world.s3, bucket)
 
 
 def until_no_uploads(s3, bucket):

@@ -396,6 +396,7 @@ mod tests {
         let document = file.sections.api[0].get_ref();
         assert!(file.beside(&document.file).exists());
         let bare = |line: &str| match line.strip_prefix("# ") {
+            Some(key) if key.starts_with("[[") => key.to_owned(),
             Some(key) if key.contains(" = ") && !key.starts_with(char::is_uppercase) => {
                 key.to_owned()
             }
@@ -405,6 +406,7 @@ mod tests {
         let whole = ConfigFile::parse(&path, text.join("\n")).unwrap().sections;
         assert!(whole.server.workers.is_some() && whole.s3.bucket.is_some());
         assert!(whole.stage.name.is_some() && !whole.stage.variables.is_empty());
+        assert_eq!(whole.identity.len(), 1);
     }
 
     #[test]
