@@ -1,16 +1,5 @@
 //! Callers of AWS_IAM methods, signed by aws-sigv4 (spec 09).
 
-use std::borrow::Cow;
-use std::time::Duration;
-use std::time::UNIX_EPOCH;
-
-use aws_sigv4::http_request::PayloadChecksumKind;
-use aws_sigv4::http_request::SignableBody;
-use aws_sigv4::http_request::SignableRequest;
-use aws_sigv4::http_request::SignatureLocation;
-use aws_sigv4::http_request::SigningSettings;
-use aws_sigv4::http_request::sign;
-use aws_sigv4::sign::v4;
 use sluicegate::api::iam_policy::Policy;
 use sluicegate::api::iam_policy::principal::Principal;
 use sluicegate::api::table::Table;
@@ -36,6 +25,10 @@ use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
 use crate::support::gateway::table_of;
 use crate::support::message::Message;
+use crate::support::signer::BOB;
+use crate::support::signer::Pairs;
+use crate::support::signer::SESSION;
+use crate::support::signer::Signer;
 
 const USER_ARN: &str = "arn:aws:iam::123456789012:user/bob";
 const MISMATCH: &str = "InvalidSignatureException {\"message\":\"The request signature we calculated does not match the \
@@ -74,109 +67,6 @@ fn guarded() -> Table {
         method("DELETE")
     );
     table_of("guarded", &text, "v1")
-}
-
-/// Names and values.
-type Pairs = Vec<(String, String)>;
-
-/// Who signs, when, for what.
-#[derive(Clone, Copy)]
-struct Signer<'s> {
-    access_key_id: &'s str,
-    secret: &'s str,
-    token: Option<&'s str>,
-    region: &'s str,
-    service: &'s str,
-    /// Seconds before now.
-    age: i64,
-    claims_hash: bool,
-}
-
-const BOB: Signer<'static> = Signer {
-    access_key_id: "AKIDBOB",
-    secret: "bob's secret",
-    token: None,
-    region: "us-east-1",
-    service: "execute-api",
-    age: 0,
-    claims_hash: false,
-};
-const SESSION: Signer<'static> = Signer {
-    access_key_id: "ASIABOB",
-    token: Some("to/ken+="),
-    ..BOB
-};
-
-impl Signer<'_> {
-    /// Fields and parameters that sign a request.
-    fn sign(
-        self,
-        method: &str,
-        target: &str,
-        body: &[u8],
-        location: SignatureLocation,
-    ) -> (Pairs, Pairs) {
-        let mut settings = SigningSettings::default();
-        settings.signature_location = location;
-        if location == SignatureLocation::QueryParams {
-            settings.expires_in = Some(Duration::from_secs(60));
-        }
-        if self.claims_hash {
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        let credentials = aws_credential_types::Credentials::new(
-            self.access_key_id,
-            self.secret,
-            self.token.map(str::to_owned),
-            None,
-            "test",
-        )
-        .into();
-        let now = clock::now().unix.0.checked_add_signed(-self.age).unwrap();
-        let params = v4::SigningParams::builder()
-            .identity(&credentials)
-            .region(self.region)
-            .name(self.service)
-            .time(UNIX_EPOCH + Duration::from_secs(now))
-            .settings(settings)
-            .build()
-            .unwrap()
-            .into();
-        let url = format!("http://gateway.example{target}");
-        let request =
-            SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body))
-                .unwrap();
-        let (instructions, _signature) = sign(request, &params).unwrap().into_parts();
-        let fields = instructions
-            .headers()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let parameters = instructions
-            .params()
-            .iter()
-            .map(|(name, value): &(_, Cow<'_, str>)| ((*name).to_owned(), value.to_string()));
-        (fields.collect(), parameters.collect())
-    }
-
-    fn fields(self, method: &str, target: &str, body: &[u8]) -> Pairs {
-        self.sign(method, target, body, SignatureLocation::Headers)
-            .0
-    }
-
-    fn presigned(self, method: &str, target: &str) -> String {
-        let (_, parameters) = self.sign(method, target, b"", SignatureLocation::QueryParams);
-        let encode = |text: &str| {
-            let mut out = Vec::new();
-            let keep = sluicegate::wire::percent::Keep::Unreserved;
-            sluicegate::wire::percent::encode_into(&mut out, text.as_bytes(), keep);
-            String::from_utf8(out).unwrap()
-        };
-        let parameters: Vec<String> = parameters
-            .iter()
-            .map(|(name, value)| format!("{name}={}", encode(value)))
-            .collect();
-        let separator = if target.contains('?') { '&' } else { '?' };
-        format!("{target}{separator}{}", parameters.join("&"))
-    }
 }
 
 fn identities(policy: Option<&str>) -> Identities {

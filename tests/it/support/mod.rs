@@ -9,3 +9,4 @@ pub(crate) mod gateway;
 pub(crate) mod message;
 pub(crate) mod object_api;
 pub(crate) mod program;
+pub(crate) mod signer;
