@@ -3,6 +3,7 @@
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
+use crate::wire::http1::persistence::nominated_by_connection;
 
 /// Client headers that nothing behind the connection sees (spec 02, "gone before anything else").
 const GONE: [&str; 12] = [
@@ -125,7 +126,7 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`last_value`].
     #[must_use]
     pub fn last(self, name: &str) -> Option<&'h [u8]> {
-        if named(&GONE, name) {
+        if self.hides(name) {
             None
         } else {
             last_value(self.0, name)
@@ -135,11 +136,16 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`joined_values`].
     #[must_use]
     pub fn joined(self, name: &str) -> Option<Vec<u8>> {
-        if named(&GONE, name) {
+        if self.hides(name) {
             None
         } else {
             joined_values(self.0, name)
         }
+    }
+
+    /// Gone for every request, or nominated by this one's Connection field (RFC 9110 §7.6.1).
+    fn hides(self, name: &str) -> bool {
+        named(&GONE, name) || nominated_by_connection(self.0, name.as_bytes())
     }
 }
 
@@ -220,6 +226,18 @@ mod tests {
         assert_eq!(visible.last("content-md5"), None);
         assert_eq!(visible.joined("te"), None);
         assert_eq!(visible.last("authorization"), Some(&b"y"[..]));
+    }
+
+    #[test]
+    fn fields_nominated_by_connection_are_gone() {
+        let mut fields = Fields::new();
+        fields.push(b"Connection", b"keep-alive, X-Src");
+        fields.push(b"X-Src", b"1");
+        fields.push(b"X-Source", b"2");
+        let visible = VisibleHeaders::of(&fields);
+        assert_eq!(visible.last("x-src"), None);
+        assert_eq!(visible.joined("X-Src"), None);
+        assert_eq!(visible.last("X-Source"), Some(&b"2"[..]));
     }
 
     #[test]
