@@ -2,6 +2,7 @@
 //!
 //! Last in, first out: the buffer that was used last is the one still in the cache.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 
 /// The sizes a pool lends.
@@ -51,9 +52,17 @@ impl Class {
 /// Free buffers of one core.
 #[derive(Debug, Default)]
 pub struct BufferPool {
-    heads: RefCell<Vec<Vec<u8>>>,
-    parts: RefCell<Vec<Vec<u8>>>,
-    bodies: RefCell<Vec<Vec<u8>>>,
+    heads: FreeList,
+    parts: FreeList,
+    bodies: FreeList,
+}
+
+/// The free buffers of one class.
+#[derive(Debug, Default)]
+struct FreeList {
+    buffers: RefCell<Vec<Vec<u8>>>,
+    /// The fewest that lay here since the last trim: so many were not needed.
+    fewest: Cell<usize>,
 }
 
 impl BufferPool {
@@ -66,7 +75,10 @@ impl BufferPool {
     /// Lends a buffer of length 0 and exactly the capacity of `class`.
     #[must_use]
     pub fn take(&self, class: Class) -> Vec<u8> {
-        let kept = self.list(class).borrow_mut().pop();
+        let list = self.list(class);
+        let mut buffers = list.buffers.borrow_mut();
+        let kept = buffers.pop();
+        list.fewest.set(list.fewest.get().min(buffers.len()));
         kept.unwrap_or_else(|| Vec::with_capacity(class.bytes()))
     }
 
@@ -76,19 +88,29 @@ impl BufferPool {
             return;
         };
         buffer.clear();
-        let mut list = self.list(class).borrow_mut();
-        if list.len() < class.kept_max() {
-            list.push(buffer);
+        let mut buffers = self.list(class).buffers.borrow_mut();
+        if buffers.len() < class.kept_max() {
+            buffers.push(buffer);
+        }
+    }
+
+    /// Frees the buffers that lay unused since the last call, the oldest first: a burst does not keep its memory.
+    pub fn trim(&self) {
+        for list in [&self.heads, &self.parts, &self.bodies] {
+            let mut buffers = list.buffers.borrow_mut();
+            let unused = list.fewest.get().min(buffers.len());
+            buffers.drain(..unused);
+            list.fewest.set(buffers.len());
         }
     }
 
     /// Count of unused buffers of a class.
     #[must_use]
     pub fn kept(&self, class: Class) -> usize {
-        self.list(class).borrow().len()
+        self.list(class).buffers.borrow().len()
     }
 
-    const fn list(&self, class: Class) -> &RefCell<Vec<Vec<u8>>> {
+    const fn list(&self, class: Class) -> &FreeList {
         match class {
             Class::Head => &self.heads,
             Class::Part => &self.parts,
@@ -102,6 +124,25 @@ mod tests {
     use super::*;
 
     const CLASSES: [Class; 3] = [Class::Head, Class::Part, Class::Body];
+
+    #[test]
+    fn trim_frees_what_lay_unused_since_the_last_one() {
+        let pool = BufferPool::new();
+        let burst: Vec<_> = (0..8).map(|_| pool.take(Class::Part)).collect();
+        for buffer in burst {
+            pool.give(buffer);
+        }
+        pool.trim();
+        assert_eq!(pool.kept(Class::Part), 8, "they were in use a moment ago");
+        let two = [pool.take(Class::Part), pool.take(Class::Part)];
+        for buffer in two {
+            pool.give(buffer);
+        }
+        pool.trim();
+        assert_eq!(pool.kept(Class::Part), 2);
+        pool.trim();
+        assert_eq!(pool.kept(Class::Part), 0);
+    }
 
     #[test]
     fn lent_buffer_is_empty_and_of_its_class() {

@@ -3,6 +3,7 @@
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
+use crate::wire::http1::persistence::nominated_by_connection;
 use crate::wire::sigv4::canonical_request::ALGORITHM;
 
 /// Client headers that nothing behind the connection sees (spec 02, "gone before anything else").
@@ -126,7 +127,7 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`last_value`].
     #[must_use]
     pub fn last(self, name: &str) -> Option<&'h [u8]> {
-        if named(&GONE, name) || self.is_signature(name) {
+        if self.hides(name) {
             None
         } else {
             last_value(self.0, name)
@@ -136,11 +137,18 @@ impl<'h> VisibleHeaders<'h> {
     /// As [`joined_values`].
     #[must_use]
     pub fn joined(self, name: &str) -> Option<Vec<u8>> {
-        if named(&GONE, name) || self.is_signature(name) {
+        if self.hides(name) {
             None
         } else {
             joined_values(self.0, name)
         }
+    }
+
+    /// Gone for every request, nominated by this one's Connection field (RFC 9110 §7.6.1), or its signature.
+    fn hides(self, name: &str) -> bool {
+        named(&GONE, name)
+            || nominated_by_connection(self.0, name.as_bytes())
+            || self.is_signature(name)
     }
 
     /// `Authorization` with a SigV4 value goes to no backend (spec 02, "Authorization is visible").
@@ -236,6 +244,18 @@ mod tests {
         let visible = VisibleHeaders::of(&fields);
         assert_eq!(visible.last("Authorization"), None);
         assert_eq!(visible.joined("AUTHORIZATION"), None);
+    }
+
+    #[test]
+    fn fields_nominated_by_connection_are_gone() {
+        let mut fields = Fields::new();
+        fields.push(b"Connection", b"keep-alive, X-Src");
+        fields.push(b"X-Src", b"1");
+        fields.push(b"X-Source", b"2");
+        let visible = VisibleHeaders::of(&fields);
+        assert_eq!(visible.last("x-src"), None);
+        assert_eq!(visible.joined("X-Src"), None);
+        assert_eq!(visible.last("X-Source"), Some(&b"2"[..]));
     }
 
     #[test]

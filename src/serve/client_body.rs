@@ -131,13 +131,13 @@ impl<'c> ClientBody<'c> {
         out: Vec<u8>,
         max: usize,
     ) -> (Result<usize, UploadFault>, Vec<u8>) {
+        if let Err(fault) = self.invite().await {
+            return (Err(fault), out);
+        }
         if self.arrival.reader.is_done() {
             return (Ok(0), out);
         }
         self.arrival.begun = true;
-        if let Err(fault) = self.invite().await {
-            return (Err(fault), out);
-        }
         let at = out.len();
         self.stream.arm(self.idle_ms, Cut::Read);
         let (result, out) = self
@@ -196,7 +196,8 @@ impl<'c> ClientBody<'c> {
         Ok(())
     }
 
-    /// Says `100 Continue` once, and only if the client has not begun to send.
+    /// Says `100 Continue` once, and only if the client has not begun to send. An empty body is invited as well: RFC 9110
+    /// §10.1.1 lets a server leave that out, but botocore then takes the next answer for the one it still waits for.
     async fn invite(&mut self) -> Result<(), UploadFault> {
         if !std::mem::take(&mut self.arrival.waits_for_continue) || !self.inbox.is_empty() {
             return Ok(());

@@ -23,6 +23,7 @@ use crate::serve::client_body::PayloadLimit;
 use crate::serve::client_response::ClientSide;
 use crate::serve::connection::Client;
 use crate::serve::connection::Next;
+use crate::serve::exchange_log;
 use crate::serve::failure::BodyFault;
 use crate::serve::failure::CallFailure;
 use crate::serve::failure::StoreFault;
@@ -87,11 +88,13 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
     let reply = match answered {
         Ok(reply) => reply,
         Err(Failure::Fault(fault)) => {
+            exchange_log::fault(&ids, &fault);
             keep_alive &= !fault.ends_connection();
             Reply::Made(fault.render_customised(&context, &core.settings.table, head))
         }
         Err(Failure::ClientGone) => return Next::Cut,
     };
+    exchange_log::reply(head, &ids, &reply);
     let side = ClientSide {
         stream: &mut client.stream,
         version: head.version(),

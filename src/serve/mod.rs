@@ -5,6 +5,7 @@ pub mod client_body;
 pub mod client_response;
 pub mod connection;
 pub mod download;
+pub mod exchange_log;
 pub mod failure;
 pub mod gateway;
 pub mod inbox;

@@ -30,6 +30,8 @@ use crate::wire::sigv4::chunk_signature::ChunkSigner;
 
 /// A body of at most this length goes into one send with its head.
 const JOINED_BYTES_MAX: u64 = 64 * 1024;
+/// RFC 9110 §9.2.2.
+const IDEMPOTENT_METHODS: [&[u8]; 6] = [b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"];
 /// How long a store that closed its side may take to say why.
 const EARLY_ANSWER_MS_MAX: u64 = 1_000;
 /// Interim responses that are skipped before the exchange is given up.
@@ -112,7 +114,8 @@ pub async fn call(
     let mut message = Message { head, signer };
     let has_body = !matches!(body, Upload::Empty)
         && !matches!(body, Upload::Memory(memory) if memory.is_empty());
-    let can_repeat = !matches!(body, Upload::Stream(_) | Upload::Parts(_)) && method != b"POST";
+    let can_repeat = !matches!(body, Upload::Stream(_) | Upload::Parts(_))
+        && IDEMPOTENT_METHODS.contains(&method);
     let leased = lease(core, false).await?;
     match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
         Err(CallFailure::Lost(loss)) if can_repeat && loss.allows_retry(has_body) => {

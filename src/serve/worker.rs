@@ -16,6 +16,8 @@ use crate::serve::settings::ServeSettings;
 
 /// How often a core looks whether it shall stop.
 const LIFECYCLE_POLL_MS: u64 = 50;
+/// Buffers that nobody needed for two seconds are freed.
+const POLLS_BETWEEN_TRIMS: u64 = 2_000 / LIFECYCLE_POLL_MS;
 /// Stop level: finish what is there.
 pub const STOP_DRAIN: u64 = 1;
 /// Stop level: leave now.
@@ -34,8 +36,13 @@ pub async fn run(
         drop(spawn(accept(Rc::clone(&core), Rc::clone(listener))));
     }
     lifecycle.workers_ready.fetch_add(1, Ordering::Relaxed);
+    let mut polls = 0u64;
     loop {
         sleep_ms(LIFECYCLE_POLL_MS).await;
+        polls = polls.wrapping_add(1);
+        if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
+            core.buffers.trim();
+        }
         let level = core.stop_level();
         if level >= STOP_DRAIN && !core.draining.replace(true) {
             for listener in &listeners {

@@ -90,13 +90,15 @@ fn a_client_that_sends_at_once_is_not_invited() {
 }
 
 #[test]
-fn no_body_needs_no_invitation() {
+fn an_empty_body_is_invited_for_clients_that_wait_even_then() {
     on_each_driver(|driver| {
         let backend = accepting();
         let gateway = Gateway::on(driver, objects(), &backend.url());
         let mut client = Client::connect(gateway.address);
         for fields in ["", "Content-Length: 0\r\n"] {
-            let answer = client.exchange(put(fields));
+            client.send(put(fields));
+            assert_eq!(client.head().status(), 100, "{fields:?}");
+            let answer = client.response().unwrap();
             assert_eq!(
                 (answer.status(), answer.field("connection")),
                 (200, Some("keep-alive"))

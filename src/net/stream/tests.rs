@@ -1,8 +1,10 @@
+use std::cell::Cell;
 use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::TcpStream;
 use std::pin::pin;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use nix::fcntl::FcntlArg;
@@ -393,5 +395,26 @@ fn reset_on_close_is_no_end() {
             };
             assert_eq!(end.map_err(|error| error.kind()), wanted);
         }
+    });
+}
+
+#[test]
+fn peer_that_is_always_ready_leaves_other_tasks_their_turn() {
+    const COUNT: usize = 1_000;
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        peer.write_all(&pattern(COUNT)).unwrap();
+        // The first receive waits for the driver to see the socket; from then on it is always ready.
+        let (received, mut buffer) = stream.recv(Vec::with_capacity(1), 0, 1).await;
+        assert_eq!(received.unwrap(), 1);
+        let ran = Rc::new(Cell::new(false));
+        let other = Rc::clone(&ran);
+        drop(spawn(async move { other.set(true) }));
+        for _ in 1..COUNT {
+            let (received, filled) = stream.recv(buffer, 0, 1).await;
+            assert_eq!(received.unwrap(), 1);
+            buffer = filled;
+        }
+        assert!(ran.get(), "no other task ran during {COUNT} receives");
     });
 }

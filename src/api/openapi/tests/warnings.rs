@@ -172,6 +172,25 @@ fn authorizers_are_refused_unless_they_are_to_be_ignored() {
 }
 
 #[test]
+fn aws_iam_is_a_warning_only_while_no_caller_is_known() {
+    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1",
+"paths": {"/a": {"get": {"x-amazon-apigateway-auth": {"type": "aws_iam"}}}}}"#;
+    for (authorizers, warns) in [
+        (Authorizers::Enforced, true),
+        (Authorizers::Ignored, true),
+        (Authorizers::Verified, false),
+    ] {
+        let options = ImportOptions {
+            authorizers,
+            ..ImportOptions::default()
+        };
+        let warnings = import_with(text, &options).warnings;
+        let of_iam = |warning: &Finding| warning.message.contains("AWS_IAM");
+        assert_eq!(warnings.iter().any(of_iam), warns, "{authorizers:?}");
+    }
+}
+
+#[test]
 fn models_need_not_resolve_and_may_be_circular() {
     let text = r##"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "paths": {"/a": {"get": {"responses": {
  "200": {"schema": {"$ref": "#/definitions/Empty"}}, "400": {"schema": {"$ref": "#/definitions/Nope"}},
