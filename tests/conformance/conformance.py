@@ -203,13 +203,13 @@ def text_api_repairs_what_is_not_text(world):
 @check
 def wrong_secret_is_the_stores_own_403(world):
     bucket = world.fresh_bucket("forbidden")
-    with world.serve(S3_PROXY, "S3", secret="another secret") as api:
+    with world.serve(S3_PROXY, "S3", secret="another-secret") as api:
         for method, body in (("GET", None), ("PUT", b"x" * 300_000)):
             answer = curl(method, f"{api.base}/{bucket}/key", body=body)
             equal(answer.status, 400, f"{method}: 4xx is mapped to 400 by the document")
             assert b"SignatureDoesNotMatch" in answer.body, answer.body
         absent(world.s3, bucket, "key")
-    with world.serve("config/demo.openapi.yaml", "demo", secret="another secret") as api:
+    with world.serve("config/demo.openapi.yaml", "demo", secret="another-secret") as api:
         answer = curl("GET", f"{api.base}/")
         equal(answer.status, 403, "a document that maps 403 shows it")
 

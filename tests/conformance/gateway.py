@@ -54,7 +54,7 @@ def wait_until_it_listens(process, port, log):
             return
         if process.poll() is not None or time.monotonic() > until:
             log.seek(0)
-            raise SystemExit(f"serve did not start:\n{log.read()}")
+            raise RuntimeError(f"serve did not start:\n{log.read()}")
         time.sleep(0.05)
 
 
