@@ -18,6 +18,10 @@ use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::VisibleText;
 use crate::app::settings::names::is_visible;
+use crate::app::settings::place::key_of;
+use crate::app::settings::place::key_of_line;
+use crate::app::settings::place::line_and_column;
+use crate::app::settings::place::message_of;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
@@ -232,8 +236,8 @@ impl ConfigFile {
                     path: path.to_owned(),
                     line,
                     column,
-                    key: key.or_else(|| text.get(span).map(str::to_owned)),
-                    message: error.message().to_owned(),
+                    key: key.or_else(|| key_of_line(&text, span.start)),
+                    message: message_of(&error),
                 })
             }
         }
@@ -258,22 +262,6 @@ impl ConfigFile {
             _ => path.to_owned(),
         }
     }
-}
-
-/// The dotted key of a fault: `toml` tells it only in the text of an error without input.
-fn key_of(error: &mut toml::de::Error) -> Option<String> {
-    error.set_input(None);
-    let text = error.to_string();
-    let key = text.trim_end().lines().last()?.strip_prefix("in `")?;
-    key.strip_suffix('`').map(str::to_owned)
-}
-
-/// Line and column, both from 1, of the byte at `offset`; columns count characters.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-    (line, column)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod error;
 pub mod file;
 pub mod names;
+pub mod place;
 pub mod running;
 pub mod upstream;
 pub mod values;
