@@ -80,6 +80,51 @@ fn wrong_usage_names_the_option() {
     );
 }
 
+fn fails_with(variable: (&str, &str), arguments: &[&str], status: i32) -> String {
+    let mut command = sluicegate(arguments);
+    command.env(variable.0, variable.1);
+    let (ended_with, stdout, stderr) = ended(&mut command);
+    assert_eq!(ended_with, status, "{variable:?}: {stdout}{stderr}");
+    stderr
+}
+
+#[test]
+fn a_value_of_a_variable_is_refused_by_its_name() {
+    for (name, value) in [
+        ("SLUICEGATE_WORKERS", "0"),
+        ("SLUICEGATE_STRICT", "maybe"),
+        ("SLUICEGATE_IO_DRIVER", "iocp"),
+        ("SLUICEGATE_LISTEN", "nowhere"),
+        ("SLUICEGATE_STAGE_VARIABLE", "a=b c"),
+    ] {
+        let stderr = fails_with((name, value), &["serve", "--api", DOCUMENT], 2);
+        assert!(stderr.contains(&format!("'{name}'")), "{stderr}");
+    }
+    let both = ["serve", "--api", DOCUMENT, "--workers", "x"];
+    let stderr = fails_with(("SLUICEGATE_WORKERS", "0"), &both, 2);
+    assert!(stderr.contains("'--workers <N>'"), "{stderr}");
+}
+
+#[test]
+fn switches_of_the_environment_are_words_or_digits() {
+    for word in ["1", "0", "true", "false", "yes", "no"] {
+        let stderr = fails_with(("SLUICEGATE_STRICT", word), &["check", DOCUMENT], 0);
+        assert_eq!(stderr, "", "{word}");
+    }
+}
+
+#[test]
+fn the_password_of_an_endpoint_is_printed_nowhere() {
+    let variable = ("SLUICEGATE_S3_ENDPOINT", "http://u:TOPSECRET@127.0.0.1:1");
+    let stderr = fails_with(variable, &["serve", "--api", DOCUMENT], 2);
+    assert!(stderr.contains("SLUICEGATE_S3_ENDPOINT"), "{stderr}");
+    assert!(!stderr.contains("TOPSECRET"), "{stderr}");
+    let mut help = sluicegate(&["serve", "--help"]);
+    help.env(variable.0, variable.1);
+    let (_, stdout, _) = ended(&mut help);
+    assert!(stdout.contains(variable.0) && !stdout.contains("TOPSECRET"));
+}
+
 #[test]
 fn what_is_absent_for_serving_is_named() {
     fails(&["serve", "--api", DOCUMENT], 3, &["--s3-endpoint"]);

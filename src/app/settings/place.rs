@@ -126,7 +126,7 @@ mod tests {
                 "[s3]\nregion = us\n",
                 "s.toml:2:10: region: string values must be quoted",
             ),
-            ("[s3]\n[s3]\n", "s.toml:2:1: s3: duplicate key"),
+            ("[s3]\n[s3]\n", "s.toml:2:2: s3: duplicate key"),
             ("x\n", "s.toml:1:2: key with no value"),
         ] {
             let fault = fault_of(text);
