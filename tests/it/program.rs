@@ -193,6 +193,17 @@ fn check_refuses_a_document_with_its_places() {
 }
 
 #[test]
+fn check_goes_on_behind_a_file_that_cannot_be_read() {
+    let (status, stdout, _) = ended(&mut sluicegate(&["check", "no-such.yaml", DOCUMENT]));
+    assert_eq!(status, 3, "{stdout}");
+    assert!(
+        stdout.contains("no-such.yaml: cannot read the document: "),
+        "{stdout}"
+    );
+    assert!(stdout.contains("image-api.openapi.yaml: ok"), "{stdout}");
+}
+
+#[test]
 fn routes_are_printed_as_text_and_as_json() {
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", DOCUMENT]));
     assert_eq!(status, 0);

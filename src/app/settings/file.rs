@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
@@ -212,11 +213,7 @@ impl ConfigFile {
             path: path.to_owned(),
             cause: cause.to_string(),
         };
-        let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size_bytes > FILE_BYTES_MAX {
-            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = bounded_file::read_text(path, FILE_BYTES_MAX).map_err(unreadable)?;
         Self::parse(path, text)
     }
 
