@@ -14,7 +14,7 @@ use crate::app::settings::file::ConfigFile;
 
 /// Prints the findings of each document and a line that counts them.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let settings = ImportSettings::layered(&args.import, &ConfigFile::default());
+    let settings = ImportSettings::layered(&args.import, &ConfigFile::default())?;
     let mut exit = Exit::AsAsked;
     for file in &args.files {
         let (report, sound) = report(file, &settings);

@@ -144,7 +144,7 @@ pub struct ImportArgs {
         value_name = "NAME=VALUE",
         value_delimiter = ',',
         hide_env_values = true,
-        value_parser = Unshown::<StageVariable>::new()
+        value_parser = Unshown::<StageVariable>::default()
     )]
     pub stage_variable: Vec<StageVariable>,
     /// What the document's base path does to its routes [default: ignore]
@@ -166,7 +166,7 @@ pub struct ImportArgs {
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
     /// The S3 endpoint, http://host:port [default: AWS_ENDPOINT_URL_S3]
-    #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = Unshown::<StoreUrl>::new())]
+    #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = Unshown::<StoreUrl>::default())]
     pub s3_endpoint: Option<StoreUrl>,
     /// Signing region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
     #[arg(long, env = "SLUICEGATE_S3_REGION", value_name = "REGION")]

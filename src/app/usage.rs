@@ -62,13 +62,12 @@ fn variable_of(option: &str) -> Option<String> {
     ))
 }
 
-/// Reads a value that a refusal must not show: it may hold a secret.
+/// Reads a value that a refusal must not show: it may hold a secret. `hide_env_values` keeps it out of `--help` as well.
 #[derive(Debug)]
 pub struct Unshown<T>(PhantomData<fn() -> T>);
 
-impl<T> Unshown<T> {
-    /// For `value_parser`; `hide_env_values` keeps the value out of `--help` as well.
-    pub fn new() -> Self {
+impl<T> Default for Unshown<T> {
+    fn default() -> Self {
         Self(PhantomData)
     }
 }

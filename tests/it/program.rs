@@ -156,6 +156,20 @@ fn a_faulty_configuration_file_is_told_by_file_line_and_key() {
 }
 
 #[test]
+fn a_stage_variable_is_refused_where_it_was_given() {
+    for variable in ["a=b c", "a b=c"] {
+        let arguments = ["check", "--stage-variable", variable, DOCUMENT];
+        fails(&arguments, 2, &["--stage-variable", "a stage variable has"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    fs::write(&path, "[stage.variables]\nbucket = 'b c'\n").unwrap();
+    let path = path.to_str().unwrap();
+    let place = format!("{path}:2:10: stage.variables.bucket: ");
+    fails(&["serve", "--config", path], 3, &[&place]);
+}
+
+#[test]
 fn a_taken_address_could_not_be_bound() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -17,6 +17,8 @@ use crate::app::settings::error::SettingsError;
 use crate::app::settings::names::BucketName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
+use crate::app::settings::names::VariableName;
+use crate::app::settings::names::VariableValue;
 use crate::app::settings::names::VisibleText;
 use crate::app::settings::names::is_visible;
 use crate::app::settings::place::key_of;
@@ -32,6 +34,7 @@ use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::ValueFault;
 use crate::app::settings::values::WorkerCount;
+use crate::app::settings::values::at_least_one;
 
 /// The bytes that a configuration file may have.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -66,7 +69,8 @@ pub struct Sections {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSection {
-    /// Addresses to listen on.
+    /// Addresses to listen on; not empty.
+    #[serde(deserialize_with = "at_least_one")]
     pub listen: Option<Vec<ListenAddress>>,
     /// Threads.
     pub workers: Option<WorkerCount>,
@@ -129,7 +133,7 @@ pub struct StageSection {
     /// The stage's name.
     pub name: Option<StageName>,
     /// Stage variables, in the file's order of names.
-    pub variables: std::collections::BTreeMap<String, String>,
+    pub variables: std::collections::BTreeMap<VariableName, VariableValue>,
 }
 
 /// `[[api]]`
@@ -322,6 +326,34 @@ mod tests {
                 .starts_with("s.toml:2:12: s3.endpoint: endpoint https://s3.example: https is not"),
             "{fault}"
         );
+    }
+
+    #[test]
+    fn an_empty_list_of_addresses_is_refused() {
+        let fault = fault_of("[server]\nlisten = []\n");
+        assert!(
+            fault.starts_with("s.toml:2:10: server.listen: at least one"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn stage_variables_are_refused_where_they_stand() {
+        for (line, start) in [
+            (
+                "\"b c\" = 'x'",
+                "s.toml:2:1: stage.variables: \"b c\": the name of a stage",
+            ),
+            (
+                "b = 'x y'",
+                "s.toml:2:5: stage.variables.b: the value of a stage",
+            ),
+            ("b = ''", "s.toml:2:5: stage.variables.b: the value"),
+            ("b = 5", "s.toml:2:5: stage.variables.b: found integer"),
+        ] {
+            let fault = fault_of(&format!("[stage.variables]\n{line}\n"));
+            assert!(fault.starts_with(start), "{fault}");
+        }
     }
 
     #[test]
