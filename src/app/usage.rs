@@ -17,6 +17,7 @@ const NOT_SHOWN: &str = "(not shown, it may hold a secret)";
 /// What `arguments` and the environment say, or the refusal.
 pub fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(arguments).map_err(|error| {
+        let error = without_passwords(error);
         if refused_of(&error) == refused_by_arguments(arguments) {
             error
         } else {
@@ -29,7 +30,7 @@ pub fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 fn refused_by_arguments(arguments: &[OsString]) -> Option<String> {
     let alone = without_variables(Cli::command());
     let refused = alone.try_get_matches_from(arguments).err()?;
-    refused_of(&refused)
+    refused_of(&without_passwords(refused))
 }
 
 fn without_variables(command: Command) -> Command {
@@ -49,6 +50,23 @@ fn refused_of(error: &clap::Error) -> Option<String> {
 fn naming_variable(mut error: clap::Error) -> clap::Error {
     if let Some(variable) = refused_of(&error).as_deref().and_then(variable_of) {
         error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+/// An endpoint in a place that is not its own may hold a password all the same.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    for kind in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+    ] {
+        if let Some(ContextValue::String(text)) = error.get(kind)
+            && text.contains("://")
+            && text.contains('@')
+        {
+            error.insert(kind, ContextValue::String(NOT_SHOWN.to_owned()));
+        }
     }
     error
 }
@@ -117,6 +135,19 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("--s3-endpoint <URL>"), "{text}");
         }
+        let url = "http://u:hunter2@a:1";
+        let assigned = format!("--s3-endpont={url}");
+        for arguments in [
+            &["serve", url] as &[&str],
+            &["serve", &assigned],
+            &["serve", "--listen", url],
+            &[url],
+        ] {
+            let text = refusal(arguments);
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        let text = refusal(&["serve", "http://a"]);
+        assert!(text.contains("'http://a'"), "{text}");
         let text = refusal(&["serve", "--s3-endpoint", "https://s3.example"]);
         assert!(text.contains("https is not in"), "{text}");
     }
