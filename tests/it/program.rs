@@ -222,6 +222,11 @@ fn routes_are_printed_as_text_and_as_json() {
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", DOCUMENT]));
     assert_eq!(status, 0);
     assert!(stdout.contains("GET s3:path/{key}"), "{stdout}");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(
+        readme.contains(&stdout),
+        "the sample of README.md: {stdout}"
+    );
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", "--json", DOCUMENT]));
     assert_eq!(status, 0);
     let routes: serde_json::Value = serde_json::from_str(&stdout).unwrap();
