@@ -14,10 +14,10 @@ use crate::app::settings::file::ConfigFile;
 
 /// Prints the findings of each document and a line that counts them.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let settings = ImportSettings::layered(&args.import, &ConfigFile::default());
+    let settings = ImportSettings::layered(&args.import, &ConfigFile::default())?;
     let mut exit = Exit::AsAsked;
     for file in &args.files {
-        let (report, sound) = report(file, &settings)?;
+        let (report, sound) = report(file, &settings);
         output::print(&report)?;
         if !sound {
             exit = Exit::BadConfiguration;
@@ -27,9 +27,12 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// The report of one document and whether it can be served.
-fn report(file: &Path, settings: &ImportSettings) -> Result<(String, bool), Failure> {
-    let text = documents::read(file)?;
+fn report(file: &Path, settings: &ImportSettings) -> (String, bool) {
     let name = file.to_string_lossy();
+    let text = match documents::read(file) {
+        Ok(text) => text,
+        Err(fault) => return (format!("{fault}\n{name}: refused, not read\n"), false),
+    };
     let (findings, routes) = match documents::compile(&name, &text, settings) {
         Ok(imported) => (imported.warnings, Some(imported.table.methods.len())),
         Err(findings) => (findings, None),
@@ -45,7 +48,7 @@ fn report(file: &Path, settings: &ImportSettings) -> Result<(String, bool), Fail
         None => format!("{name}: refused, {errors}, {warnings}\n"),
     };
     report.push_str(&verdict);
-    Ok((report, routes.is_some()))
+    (report, routes.is_some())
 }
 
 fn count(findings: &[Finding], severity: Severity) -> usize {
@@ -80,7 +83,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("api.json");
         std::fs::write(&file, document).unwrap();
-        let (report, sound) = report(&file, &settings(fail_on_warnings)).unwrap();
+        let (report, sound) = report(&file, &settings(fail_on_warnings));
         let folder = format!("{}/", folder.path().display());
         (report.replace(&folder, ""), sound)
     }
@@ -109,14 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_ends_the_command() {
+    fn a_file_that_cannot_be_read_is_refused_with_its_cause() {
         let absent = Path::new("no-such-folder/api.json");
-        let failure = report(absent, &settings(false)).unwrap_err();
-        assert_eq!(failure.exit, Exit::BadConfiguration);
-        assert!(
-            failure.message.contains("no-such-folder"),
-            "{}",
-            failure.message
-        );
+        let (report_of_absent, sound) = report(absent, &settings(false));
+        assert!(!sound);
+        let told = "no-such-folder/api.json: cannot read the document: ";
+        assert!(report_of_absent.starts_with(told), "{report_of_absent}");
+        let (endless, sound) = report(Path::new("/dev/zero"), &settings(false));
+        assert!(!sound && endless.contains("limit of 6 MB"), "{endless}");
     }
 }

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::settings::choices::AddressingStyle;
@@ -24,6 +25,7 @@ use crate::app::settings::values::PayloadBytes;
 use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::WorkerCount;
+use crate::app::usage::Unshown;
 
 /// An API Gateway S3 proxy in front of any S3-compatible store.
 #[derive(Debug, Parser)]
@@ -91,7 +93,8 @@ pub struct ServeArgs {
 /// `sluicegate demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Folder of the embedded store [default: $XDG_DATA_HOME/sluicegate or ~/.local/share/sluicegate]
+    /// Folder of the embedded store [default: $XDG_DATA_HOME/sluicegate or ~/.local/share/sluicegate; ./sluicegate-data if there is no home or it
+    /// cannot be written]
     #[arg(long, env = "SLUICEGATE_DATA_DIR", value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
     /// Address of the embedded store [default: 127.0.0.1:8333, or a free port]
@@ -120,7 +123,7 @@ pub struct RoutesArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Print JSON
-    #[arg(long, env = "SLUICEGATE_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "SLUICEGATE_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub json: Option<bool>,
     /// How it is read.
     #[command(flatten)]
@@ -139,20 +142,22 @@ pub struct ImportArgs {
         long,
         env = "SLUICEGATE_STAGE_VARIABLE",
         value_name = "NAME=VALUE",
-        value_delimiter = ','
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_parser = Unshown::<StageVariable>::default()
     )]
     pub stage_variable: Vec<StageVariable>,
     /// What the document's base path does to its routes [default: ignore]
     #[arg(long, env = "SLUICEGATE_BASE_PATH", value_name = "MODE")]
     pub base_path: Option<BasePathChoice>,
     /// Refuse what API Gateway refuses
-    #[arg(long, env = "SLUICEGATE_STRICT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "SLUICEGATE_STRICT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub strict: Option<bool>,
     /// Take warnings for errors
-    #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub fail_on_warnings: Option<bool>,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer to anybody
-    #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub ignore_authorizers: Option<bool>,
 }
 
@@ -161,7 +166,7 @@ pub struct ImportArgs {
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
     /// The S3 endpoint, http://host:port [default: AWS_ENDPOINT_URL_S3]
-    #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL")]
+    #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = Unshown::<StoreUrl>::default())]
     pub s3_endpoint: Option<StoreUrl>,
     /// Signing region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
     #[arg(long, env = "SLUICEGATE_S3_REGION", value_name = "REGION")]
@@ -329,5 +334,10 @@ mod tests {
         assert_eq!(strict(&["check", "--strict", "a.yaml"]), Some(true));
         assert_eq!(strict(&["check", "--strict=false", "a.yaml"]), Some(false));
         assert_eq!(strict(&["check", "a.yaml"]), None);
+        for (word, on) in [("1", true), ("yes", true), ("0", false), ("no", false)] {
+            let option = format!("--strict={word}");
+            assert_eq!(strict(&["check", &option, "a.yaml"]), Some(on), "{word}");
+        }
+        assert!(parse(&["check", "--strict=2", "a.yaml"]).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use crate::app::settings::bounded_file;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
@@ -104,10 +105,7 @@ pub fn secret(
 /// The text of a secret's file without the line end behind it.
 fn read_secret(path: &Path) -> Result<String, String> {
     let told = |cause: std::io::Error| format!("cannot read {}: {cause}", path.display());
-    if std::fs::metadata(path).map_err(told)?.len() > SECRET_FILE_BYTES_MAX {
-        return Err(told(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    let text = std::fs::read_to_string(path).map_err(told)?;
+    let text = bounded_file::read_text(path, SECRET_FILE_BYTES_MAX).map_err(told)?;
     let text = text.trim_end_matches(['\r', '\n']);
     if !is_visible(text) {
         return Err(format!("{}: {}", path.display(), ValueFault::VisibleText));

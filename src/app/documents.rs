@@ -13,6 +13,7 @@ use crate::api::openapi::finding::Strictness;
 use crate::api::openapi::import;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::settings::bounded_file;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::document::ImportSettings;
 use crate::app::settings::error::SettingsError;
@@ -24,10 +25,7 @@ pub fn read(path: &Path) -> Result<String, SettingsError> {
         path: path.to_owned(),
         cause: cause.to_string(),
     };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > DOCUMENT_BYTES_MAX as u64 {
-        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    std::fs::read_to_string(path).map_err(unreadable)
+    bounded_file::read_text(path, DOCUMENT_BYTES_MAX as u64).map_err(unreadable)
 }
 
 /// The table of `text`, or everything that is wrong in it. Warnings are errors if the settings say so.

@@ -14,19 +14,19 @@ pub mod routes_command;
 pub mod serve_command;
 pub mod settings;
 pub mod signals;
+pub mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::app::cli::Cli;
 use crate::app::cli::Command;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 
 /// Does what the command line says. Usage faults end the process in `clap`, with status 2.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = usage::read(&arguments).unwrap_or_else(|refusal| refusal.exit());
     let ended = match cli.command {
         None => run_demo(&cli.demo),
         Some(Command::Demo(args)) => run_demo(&args),

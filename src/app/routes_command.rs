@@ -37,7 +37,7 @@ const LEGEND: &str = "\nREQUEST BODY: conversion of a text / of a binary body. R
 
 /// Prints the table.
 pub fn run(args: &RoutesArgs) -> Result<Exit, Failure> {
-    let settings = ImportSettings::layered(&args.import, &ConfigFile::default());
+    let settings = ImportSettings::layered(&args.import, &ConfigFile::default())?;
     let table = documents::load(&args.file, &settings)?.table;
     let routes: Vec<Route> = table
         .methods

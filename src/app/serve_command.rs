@@ -25,7 +25,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let running = RunSettings::layered(&args.run, &file)?;
     logging::start(running.log);
     let served = served_document(&args.api, &file)?;
-    let import = ImportSettings::layered(&args.import, &file).for_document(&args.import, &served);
+    let import = ImportSettings::layered(&args.import, &file)?.for_document(&args.import, &served);
     let table = documents::load(&served.file, &import)?.table;
     let identities = identities::read(&file)?;
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use nix::errno::Errno;
+
 use crate::net::driver::DriverError;
 use crate::net::driver::Rung;
 use crate::net::driver::run_core;
@@ -39,10 +41,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind { address, cause } => {
-                write!(
-                    f,
-                    "cannot listen on {address}: {cause}; choose another address with --listen"
-                )
+                write!(f, "cannot listen on {address}: {cause}; {}", remedy(cause))
             }
             Self::Driver(cause) => write!(f, "{cause}"),
             Self::Thread(cause) => {
@@ -54,6 +53,19 @@ impl fmt::Display for ServeError {
 }
 
 impl std::error::Error for ServeError {}
+
+/// What would let a listener be opened.
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.raw_os_error().map(Errno::from_i32) {
+        Some(Errno::EMFILE) => {
+            "raise the process's limit of open files (ulimit -n) or lower --workers"
+        }
+        Some(Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+            "the system has no files or memory left for it"
+        }
+        _ => "choose another address with --listen",
+    }
+}
 
 /// Listeners that are bound, workers that are not yet running.
 #[derive(Debug)]
@@ -176,4 +188,25 @@ impl Drop for Bell<'_> {
 
 fn stop_all(lifecycle: &Lifecycle) {
     lifecycle.stop.store(worker::STOP_NOW, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_cannot_be_opened_tells_what_would_mend_it() {
+        let told = |errno: Errno| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 1));
+            let cause = io::Error::from(errno);
+            ServeError::Bind { address, cause }.to_string()
+        };
+        for taken in [Errno::EADDRINUSE, Errno::EADDRNOTAVAIL, Errno::EACCES] {
+            assert!(told(taken).contains("another address with --listen"));
+        }
+        for full in [Errno::EMFILE, Errno::ENFILE] {
+            assert!(!told(full).contains("--listen"), "{}", told(full));
+        }
+        assert!(told(Errno::EMFILE).contains("ulimit -n"));
+    }
 }

@@ -80,6 +80,51 @@ fn wrong_usage_names_the_option() {
     );
 }
 
+fn fails_with(variable: (&str, &str), arguments: &[&str], status: i32) -> String {
+    let mut command = sluicegate(arguments);
+    command.env(variable.0, variable.1);
+    let (ended_with, stdout, stderr) = ended(&mut command);
+    assert_eq!(ended_with, status, "{variable:?}: {stdout}{stderr}");
+    stderr
+}
+
+#[test]
+fn a_value_of_a_variable_is_refused_by_its_name() {
+    for (name, value) in [
+        ("SLUICEGATE_WORKERS", "0"),
+        ("SLUICEGATE_STRICT", "maybe"),
+        ("SLUICEGATE_IO_DRIVER", "iocp"),
+        ("SLUICEGATE_LISTEN", "nowhere"),
+        ("SLUICEGATE_STAGE_VARIABLE", "a=b c"),
+    ] {
+        let stderr = fails_with((name, value), &["serve", "--api", DOCUMENT], 2);
+        assert!(stderr.contains(&format!("'{name}'")), "{stderr}");
+    }
+    let both = ["serve", "--api", DOCUMENT, "--workers", "x"];
+    let stderr = fails_with(("SLUICEGATE_WORKERS", "0"), &both, 2);
+    assert!(stderr.contains("'--workers <N>'"), "{stderr}");
+}
+
+#[test]
+fn switches_of_the_environment_are_words_or_digits() {
+    for word in ["1", "0", "true", "false", "yes", "no"] {
+        let stderr = fails_with(("SLUICEGATE_STRICT", word), &["check", DOCUMENT], 0);
+        assert_eq!(stderr, "", "{word}");
+    }
+}
+
+#[test]
+fn the_password_of_an_endpoint_is_printed_nowhere() {
+    let variable = ("SLUICEGATE_S3_ENDPOINT", "http://u:TOPSECRET@127.0.0.1:1");
+    let stderr = fails_with(variable, &["serve", "--api", DOCUMENT], 2);
+    assert!(stderr.contains("SLUICEGATE_S3_ENDPOINT"), "{stderr}");
+    assert!(!stderr.contains("TOPSECRET"), "{stderr}");
+    let mut help = sluicegate(&["serve", "--help"]);
+    help.env(variable.0, variable.1);
+    let (_, stdout, _) = ended(&mut help);
+    assert!(stdout.contains(variable.0) && !stdout.contains("TOPSECRET"));
+}
+
 #[test]
 fn what_is_absent_for_serving_is_named() {
     fails(&["serve", "--api", DOCUMENT], 3, &["--s3-endpoint"]);
@@ -108,6 +153,20 @@ fn a_faulty_configuration_file_is_told_by_file_line_and_key() {
         3,
         &[&place, "not part of this version"],
     );
+}
+
+#[test]
+fn a_stage_variable_is_refused_where_it_was_given() {
+    for variable in ["a=b c", "a b=c"] {
+        let arguments = ["check", "--stage-variable", variable, DOCUMENT];
+        fails(&arguments, 2, &["--stage-variable", "a stage variable has"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    fs::write(&path, "[stage.variables]\nbucket = 'b c'\n").unwrap();
+    let path = path.to_str().unwrap();
+    let place = format!("{path}:2:10: stage.variables.bucket: ");
+    fails(&["serve", "--config", path], 3, &[&place]);
 }
 
 #[test]
@@ -148,10 +207,26 @@ fn check_refuses_a_document_with_its_places() {
 }
 
 #[test]
+fn check_goes_on_behind_a_file_that_cannot_be_read() {
+    let (status, stdout, _) = ended(&mut sluicegate(&["check", "no-such.yaml", DOCUMENT]));
+    assert_eq!(status, 3, "{stdout}");
+    assert!(
+        stdout.contains("no-such.yaml: cannot read the document: "),
+        "{stdout}"
+    );
+    assert!(stdout.contains("image-api.openapi.yaml: ok"), "{stdout}");
+}
+
+#[test]
 fn routes_are_printed_as_text_and_as_json() {
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", DOCUMENT]));
     assert_eq!(status, 0);
     assert!(stdout.contains("GET s3:path/{key}"), "{stdout}");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(
+        readme.contains(&stdout),
+        "the sample of README.md: {stdout}"
+    );
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", "--json", DOCUMENT]));
     assert_eq!(status, 0);
     let routes: serde_json::Value = serde_json::from_str(&stdout).unwrap();

@@ -6,6 +6,9 @@ use crate::app::cli::ImportArgs;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::names::STAGE_VARIABLES_MAX;
+use crate::app::settings::names::VariableName;
+use crate::app::settings::names::VariableValue;
 
 /// How documents are read.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ pub struct ImportSettings {
 
 impl ImportSettings {
     /// Lays the command line over the file.
-    pub fn layered(args: &ImportArgs, file: &ConfigFile) -> Self {
+    pub fn layered(args: &ImportArgs, file: &ConfigFile) -> Result<Self, SettingsError> {
         let import = &file.sections.import;
         let stage = &file.sections.stage;
         let name = args.stage.clone().or_else(|| stage.name.clone());
@@ -36,9 +39,16 @@ impl ImportSettings {
         for variable in &args.stage_variable {
             variables.insert(variable.name.clone(), variable.value.clone());
         }
-        Self {
+        if variables.len() > STAGE_VARIABLES_MAX {
+            let found = variables.len();
+            return Err(SettingsError::StageVariables { found });
+        }
+        let texts = |(name, value): (VariableName, VariableValue)| {
+            (name.into_string(), value.into_string())
+        };
+        Ok(Self {
             stage: name.map(|name| name.into_string()),
-            stage_variables: variables.into_iter().collect(),
+            stage_variables: variables.into_iter().map(texts).collect(),
             base_path: args.base_path.or(import.base_path).unwrap_or_default(),
             strict: args.strict.or(import.strict).unwrap_or(false),
             fail_on_warnings: args
@@ -50,7 +60,7 @@ impl ImportSettings {
                 .or(import.ignore_authorizers)
                 .unwrap_or(false),
             knows_callers: !file.sections.identity.is_empty(),
-        }
+        })
     }
 
     /// These settings for one document: `--stage` beats its `[[api]] stage`, which beats `[stage] name`.
@@ -124,7 +134,7 @@ mod tests {
     }
 
     fn imported(args: &[&str], text: &str) -> ImportSettings {
-        ImportSettings::layered(&import_args(args), &file(text))
+        ImportSettings::layered(&import_args(args), &file(text)).unwrap()
     }
 
     #[test]
@@ -147,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_has_a_hundred_variables_at_most() {
+        let lines: Vec<String> = (0..100).map(|n| format!("v{n} = 'x'\n")).collect();
+        let text = format!("[stage.variables]\n{}", lines.concat());
+        let layered = |variable| {
+            let args = import_args(&["--stage-variable", variable]);
+            ImportSettings::layered(&args, &file(&text))
+        };
+        assert_eq!(layered("v0=y").unwrap().stage_variables.len(), 100);
+        let fault = layered("v100=y").unwrap_err();
+        assert_eq!(fault, SettingsError::StageVariables { found: 101 });
+    }
+
+    #[test]
     fn switches_of_the_command_line_beat_the_file_both_ways() {
         let text = "[import]\nstrict = true\nbase_path = 'split'\n";
         assert!(imported(&[], text).strict);
@@ -164,7 +187,7 @@ mod tests {
         let served = served_document(&[], &file(text)).unwrap();
         let stage = |args: &[&str]| {
             let args = import_args(args);
-            let settings = ImportSettings::layered(&args, &file(text));
+            let settings = ImportSettings::layered(&args, &file(text)).unwrap();
             settings.for_document(&args, &served).stage
         };
         assert_eq!(stage(&[]).as_deref(), Some("S3"));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::app::settings::names::STAGE_VARIABLES_MAX;
+
 /// A fault in the command line, the environment or the configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SettingsError {
@@ -34,6 +36,11 @@ pub enum SettingsError {
         name: &'static str,
         /// Found and wanted.
         message: String,
+    },
+    /// More stage variables than a stage may have.
+    StageVariables {
+        /// How many.
+        found: usize,
     },
     /// Nothing names a document.
     NoDocument,
@@ -75,6 +82,10 @@ impl fmt::Display for SettingsError {
                 }
             }
             Self::Variable { name, message } => write!(f, "environment variable {name}: {message}"),
+            Self::StageVariables { found } => write!(
+                f,
+                "{found} stage variables from --stage-variable and [stage.variables], wanted at most {STAGE_VARIABLES_MAX}"
+            ),
             Self::NoDocument => f.write_str(
                 "no document to serve: give --api FILE (or SLUICEGATE_API, or [[api]] in the configuration file)",
             ),
@@ -92,7 +103,7 @@ impl fmt::Display for SettingsError {
                  configuration file"
             ),
             Self::Unresolved { address, cause } => {
-                write!(f, "--listen {address}: the name stands for no address: {cause}")
+                write!(f, "listen address {address}: the name stands for no address: {cause}")
             }
         }
     }

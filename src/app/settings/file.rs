@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
@@ -16,8 +17,14 @@ use crate::app::settings::error::SettingsError;
 use crate::app::settings::names::BucketName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
+use crate::app::settings::names::VariableName;
+use crate::app::settings::names::VariableValue;
 use crate::app::settings::names::VisibleText;
 use crate::app::settings::names::is_visible;
+use crate::app::settings::place::key_of;
+use crate::app::settings::place::key_of_line;
+use crate::app::settings::place::line_and_column;
+use crate::app::settings::place::message_of;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
@@ -27,6 +34,7 @@ use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::ValueFault;
 use crate::app::settings::values::WorkerCount;
+use crate::app::settings::values::at_least_one;
 
 /// The bytes that a configuration file may have.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -62,7 +70,8 @@ pub struct Sections {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSection {
-    /// Addresses to listen on.
+    /// Addresses to listen on; not empty.
+    #[serde(deserialize_with = "at_least_one")]
     pub listen: Option<Vec<ListenAddress>>,
     /// Threads.
     pub workers: Option<WorkerCount>,
@@ -125,7 +134,7 @@ pub struct StageSection {
     /// The stage's name.
     pub name: Option<StageName>,
     /// Stage variables, in the file's order of names.
-    pub variables: std::collections::BTreeMap<String, String>,
+    pub variables: std::collections::BTreeMap<VariableName, VariableValue>,
 }
 
 /// `[[api]]`
@@ -235,11 +244,7 @@ impl ConfigFile {
             path: path.to_owned(),
             cause: cause.to_string(),
         };
-        let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size_bytes > FILE_BYTES_MAX {
-            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = bounded_file::read_text(path, FILE_BYTES_MAX).map_err(unreadable)?;
         Self::parse(path, text)
     }
 
@@ -259,8 +264,8 @@ impl ConfigFile {
                     path: path.to_owned(),
                     line,
                     column,
-                    key: key.or_else(|| text.get(span).map(str::to_owned)),
-                    message: error.message().to_owned(),
+                    key: key.or_else(|| key_of_line(&text, span.start)),
+                    message: message_of(&error),
                 })
             }
         }
@@ -285,22 +290,6 @@ impl ConfigFile {
             _ => path.to_owned(),
         }
     }
-}
-
-/// The dotted key of a fault: `toml` tells it only in the text of an error without input.
-fn key_of(error: &mut toml::de::Error) -> Option<String> {
-    error.set_input(None);
-    let text = error.to_string();
-    let key = text.trim_end().lines().last()?.strip_prefix("in `")?;
-    key.strip_suffix('`').map(str::to_owned)
-}
-
-/// Line and column, both from 1, of the byte at `offset`; columns count characters.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-    (line, column)
 }
 
 #[cfg(test)]
@@ -364,6 +353,34 @@ mod tests {
                 .starts_with("s.toml:2:12: s3.endpoint: endpoint https://s3.example: https is not"),
             "{fault}"
         );
+    }
+
+    #[test]
+    fn an_empty_list_of_addresses_is_refused() {
+        let fault = fault_of("[server]\nlisten = []\n");
+        assert!(
+            fault.starts_with("s.toml:2:10: server.listen: at least one"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn stage_variables_are_refused_where_they_stand() {
+        for (line, start) in [
+            (
+                "\"b c\" = 'x'",
+                "s.toml:2:1: stage.variables: \"b c\": the name of a stage",
+            ),
+            (
+                "b = 'x y'",
+                "s.toml:2:5: stage.variables.b: the value of a stage",
+            ),
+            ("b = ''", "s.toml:2:5: stage.variables.b: the value"),
+            ("b = 5", "s.toml:2:5: stage.variables.b: found integer"),
+        ] {
+            let fault = fault_of(&format!("[stage.variables]\n{line}\n"));
+            assert!(fault.starts_with(start), "{fault}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Text becomes a type that cannot be wrong in `values`, `names` and `choices`; the layers are laid over one another in `running`,
 //! `upstream` and `document`. Nothing behind this folder reads an option, a variable or the file again.
 
+pub mod bounded_file;
 pub mod choices;
 pub mod document;
 pub mod environment;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod file;
 pub mod identities;
 pub mod names;
+pub mod place;
 pub mod running;
 pub mod upstream;
 pub mod values;

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::app::settings::values::ValueFault;
@@ -132,13 +133,81 @@ impl<'de> Deserialize<'de> for BucketName {
     }
 }
 
+/// Stage variables of one stage (spec 11, "Quotas").
+pub const STAGE_VARIABLES_MAX: usize = 100;
+const VARIABLE_NAME_BYTES_MAX: usize = 64;
+const VARIABLE_VALUE_BYTES_MAX: usize = 512;
+
+/// The name of a stage variable: 1 to 64 letters, digits, `_` (spec 11, "Quotas").
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// The name.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for VariableName {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if (1..=VARIABLE_NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueFault::VariableName)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for VariableName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // Told by its text: the key of the fault ends before it.
+        text.parse()
+            .map_err(|fault| D::Error::custom(format!("{text:?}: {fault}")))
+    }
+}
+
+/// The value of a stage variable: 1 to 512 characters of `[A-Za-z0-9-._~:/?#&=,]` (spec 11, "Quotas").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableValue(String);
+
+impl VariableValue {
+    /// The value.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for VariableValue {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b);
+        if (1..=VARIABLE_VALUE_BYTES_MAX).contains(&text.len()) && text.bytes().all(good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueFault::VariableValue)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for VariableValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 /// `--stage-variable NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageVariable {
     /// The variable.
-    pub name: String,
+    pub name: VariableName,
     /// Its text.
-    pub value: String,
+    pub value: VariableValue,
 }
 
 impl FromStr for StageVariable {
@@ -146,12 +215,9 @@ impl FromStr for StageVariable {
 
     fn from_str(text: &str) -> Result<Self, ValueFault> {
         let (name, value) = text.split_once('=').ok_or(ValueFault::StageVariable)?;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(ValueFault::StageVariable);
-        }
         Ok(Self {
-            name: name.to_owned(),
-            value: value.to_owned(),
+            name: name.parse()?,
+            value: value.parse()?,
         })
     }
 }
@@ -188,13 +254,27 @@ mod tests {
     #[test]
     fn stage_variables_are_name_and_value() {
         let variable: StageVariable = "bucket=a=b".parse().unwrap();
-        assert_eq!(
-            (variable.name.as_str(), variable.value.as_str()),
-            ("bucket", "a=b")
-        );
-        assert!("bucket=".parse::<StageVariable>().is_ok());
-        for refused in ["bucket", "=a", "a-b=c"] {
-            assert!(refused.parse::<StageVariable>().is_err(), "{refused}");
+        assert_eq!(variable.name.into_string(), "bucket");
+        assert_eq!(variable.value.into_string(), "a=b");
+        for (refused, fault) in [
+            ("bucket", ValueFault::StageVariable),
+            ("=a", ValueFault::VariableName),
+            ("a-b=c", ValueFault::VariableName),
+            ("a b=c", ValueFault::VariableName),
+            ("a=b c", ValueFault::VariableValue),
+            ("a=", ValueFault::VariableValue),
+            ("a=é", ValueFault::VariableValue),
+        ] {
+            assert_eq!(refused.parse::<StageVariable>(), Err(fault), "{refused}");
         }
+    }
+
+    #[test]
+    fn stage_variables_have_their_lengths() {
+        assert!("n".repeat(64).parse::<VariableName>().is_ok());
+        assert!("n".repeat(65).parse::<VariableName>().is_err());
+        assert!("v".repeat(512).parse::<VariableValue>().is_ok());
+        assert!("v".repeat(513).parse::<VariableValue>().is_err());
+        assert!("A-z.0_~:/?#&=,".parse::<VariableValue>().is_ok());
     }
 }

@@ -106,8 +106,14 @@ pub enum ValueFault {
     Address,
     /// `unix:/path`.
     UnixAddress,
+    /// No address in a list of them.
+    NoAddress,
     /// Not `NAME=VALUE`.
     StageVariable,
+    /// Not the name of a stage variable.
+    VariableName,
+    /// Not the value of a stage variable.
+    VariableValue,
     /// A stage name outside API Gateway's alphabet.
     StageName,
     /// Outside visible ASCII, or empty.
@@ -130,9 +136,18 @@ impl fmt::Display for ValueFault {
             Self::UnixAddress => {
                 f.write_str("unix sockets are not part of this version; give host:port")
             }
+            Self::NoAddress => {
+                f.write_str("at least one host:port is wanted; without the key the default is taken")
+            }
             Self::StageVariable => {
                 f.write_str("NAME=VALUE is wanted, NAME of letters, digits and _")
             }
+            Self::VariableName => {
+                f.write_str("the name of a stage variable has 1 to 64 letters, digits or _")
+            }
+            Self::VariableValue => f.write_str(
+                "the value of a stage variable has 1 to 512 characters of A-Z a-z 0-9 - . _ ~ : / ? # & = ,",
+            ),
             Self::StageName => f.write_str("a stage name has 1 to 128 letters, digits, _ or -"),
             Self::VisibleText => f.write_str("visible ASCII without blanks is wanted"),
             Self::Region => {
@@ -203,6 +218,18 @@ impl<'de> Deserialize<'de> for ListenAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
     }
+}
+
+/// The addresses of the file: if the key is there, at least one.
+pub(super) fn at_least_one<'de, D>(deserializer: D) -> Result<Option<Vec<ListenAddress>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let addresses = Vec::deserialize(deserializer)?;
+    if addresses.is_empty() {
+        return Err(D::Error::custom(ValueFault::NoAddress));
+    }
+    Ok(Some(addresses))
 }
 
 /// `--s3-endpoint`: an [`Endpoint`] as the command line and the file hold it, its name not yet looked up.

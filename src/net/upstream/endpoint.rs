@@ -56,15 +56,13 @@ impl Endpoint {
     /// Anything else.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         let refuse = |fault| EndpointError {
-            found: Some(text.to_owned()),
+            // An `@` may follow a password, whatever else is wrong.
+            found: (!text.contains('@')).then(|| text.to_owned()),
             fault,
         };
         let authority = strip_scheme(text).map_err(refuse)?;
         if authority.contains('@') {
-            return Err(EndpointError {
-                found: None,
-                fault: EndpointFault::UserInfo,
-            });
+            return Err(refuse(EndpointFault::UserInfo));
         }
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains(['/', '?', '#', '\\']) {
@@ -361,8 +359,15 @@ mod tests {
             error.contains("https://store") && error.contains("not in this version"),
             "{error}"
         );
-        let error = Endpoint::parse("http://key:secret@store").unwrap_err();
-        assert!(!error.to_string().contains("secret"));
-        assert!(!format!("{error:?}").contains("secret"));
+        for url in [
+            "http://key:secret@store",
+            "https://key:secret@store",
+            "s3://key:secret@store",
+            "key:secret@store",
+        ] {
+            let error = Endpoint::parse(url).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
     }
 }
