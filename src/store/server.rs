@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -117,8 +118,7 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     let request_id = request_id();
     let path = request.uri().path().to_owned();
     let (parts, body) = request.into_parts();
-    // A client that asked first and got its answer sends no body.
-    let asked_first = parts.headers.contains_key(http::header::EXPECT);
+    let expects = parts.headers.contains_key(EXPECT);
     let is_head = parts.method == Method::HEAD;
     let (lent, leftover) = LentBody::new(body);
     let request = Request::from_parts(parts, Body::http_body(lent));
@@ -132,7 +132,13 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     if let Some(StatusInstead(status)) = response.extensions_mut().remove() {
         *response.status_mut() = status;
     }
-    if !asked_first {
+    if expects && !leftover.was_asked_for() {
+        // The client sends no body now. RFC 9110 §10.1.1 lets the 100 be left out, but botocore would keep this answer's
+        // status line for the next request on the connection that expects a 100, and wait for the rest of it.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    } else {
         leftover.drain().await;
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
