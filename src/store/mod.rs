@@ -22,6 +22,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -35,7 +36,7 @@ use tokio::sync::watch;
 pub use self::error::StoreError;
 pub use self::fault::IndexFault;
 
-use self::blobs::{BlobDir, Graves};
+use self::blobs::{BlobDir, FILE_MODE, Graves};
 use self::index::Index;
 use self::protocol::Store;
 
@@ -156,7 +157,7 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
     let unusable =
         |path: PathBuf| move |cause: io::Error| StoreError::DataDirUnusable { path, cause };
     let data_dir = &settings.data_dir;
-    fs::create_dir_all(data_dir).map_err(unusable(data_dir.clone()))?;
+    blobs::create_dir_all(data_dir).map_err(unusable(data_dir.clone()))?;
     let index_path = data_dir.join("index.redb");
     // The database's own error would not say that it is the permission that is missing.
     fs::File::options()
@@ -164,6 +165,7 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(&index_path)
         .map_err(unusable(index_path.clone()))?;
     let database = Index::open_database(&index_path)?;
