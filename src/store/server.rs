@@ -144,12 +144,24 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }
-    if is_head || response.status().as_u16() < 400 {
-        return response;
+    log_refusal(&response, &request_id);
+    let (mut parts, mut body) = response.into_parts();
+    if !is_head && parts.status.as_u16() >= 400 {
+        body = error_body::complete(body, &mut parts.headers, &path, &request_id);
     }
-    let (mut parts, body) = response.into_parts();
-    let body = error_body::complete(body, &mut parts.headers, &path, &request_id);
     Response::from_parts(parts, body)
+}
+
+/// The program's log leaves out what `s3s` says, which calls every refusal an error; this takes its place.
+fn log_refusal(response: &HttpResponse, request_id: &str) {
+    let status = response.status();
+    let document = response.body().bytes().unwrap_or_default();
+    let code = error_body::code(&document).unwrap_or_default();
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(%request_id, code, "the store failed to answer a request");
+    } else if status.as_u16() >= 400 {
+        tracing::debug!(%request_id, status = status.as_u16(), code, "the store refused a request");
+    }
 }
 
 fn internal_error() -> HttpResponse {
