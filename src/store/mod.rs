@@ -13,6 +13,7 @@ mod fault;
 mod index;
 mod listing;
 mod protocol;
+mod range_field;
 mod request_body;
 mod server;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use self::fault::IndexFault;
 use self::blobs::{BlobDir, FILE_MODE, Graves};
 use self::index::Index;
 use self::protocol::Store;
+use self::range_field::IgnoredRange;
 
 /// Threads that hash and write; each upload uses one at a time.
 const BLOCKING_THREADS_MAX: usize = 16;
@@ -195,7 +197,9 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
 }
 
 fn service(store: Store, settings: &StoreSettings) -> S3Service {
+    let unchecked = S3ServiceBuilder::new(store.clone()).build();
     let mut builder = S3ServiceBuilder::new(store);
+    builder.set_route(IgnoredRange { unchecked });
     builder.set_auth(OneKeyPair {
         access_key_id: settings.access_key_id.clone(),
         secret_access_key: SecretKey::from(settings.secret_access_key.clone()),
