@@ -18,6 +18,7 @@ mod request_body;
 mod server;
 #[cfg(test)]
 mod tests;
+mod xml_text;
 
 use std::fmt;
 use std::fs;

@@ -23,6 +23,7 @@ use crate::store::blobs::hex;
 use crate::store::error_body;
 use crate::store::protocol::StatusInstead;
 use crate::store::request_body::LentBody;
+use crate::store::xml_text::well_formed;
 
 /// Connections at a time; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 512;
@@ -146,6 +147,7 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     }
     log_refusal(&response, &request_id);
     let (mut parts, mut body) = response.into_parts();
+    body = well_formed(body, &mut parts.headers);
     if !is_head && parts.status.as_u16() >= 400 {
         body = error_body::complete(body, &mut parts.headers, &path, &request_id);
     }
