@@ -73,6 +73,13 @@ pub(crate) fn message_of(code: &str) -> &'static str {
     }
 }
 
+/// The code that an error document says.
+pub(crate) fn code(document: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(document).ok()?;
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code)
+}
+
 /// Puts in what `s3s` left out of an error document. Bodies that are none pass as they are.
 pub(crate) fn complete(body: Body, headers: &mut HeaderMap, path: &str, request_id: &str) -> Body {
     let Some(document) = body.bytes() else {
@@ -121,6 +128,19 @@ mod tests {
             "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>\
              <Resource>/b/a&amp;b</Resource><RequestId>ID</RequestId></Error>"
         );
+    }
+
+    #[test]
+    fn a_code_is_read_from_its_document_alone() {
+        assert_eq!(code(b"<Error><Code>X</Code></Error>"), Some("X"));
+        for other in [
+            &b""[..],
+            b"<Error></Error>",
+            b"\xff<Code>X</Code>",
+            b"<Code>X",
+        ] {
+            assert_eq!(code(other), None);
+        }
     }
 
     #[test]

@@ -13,15 +13,18 @@ mod fault;
 mod index;
 mod listing;
 mod protocol;
+mod range_field;
 mod request_body;
 mod server;
 #[cfg(test)]
 mod tests;
+mod xml_text;
 
 use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -35,9 +38,10 @@ use tokio::sync::watch;
 pub use self::error::StoreError;
 pub use self::fault::IndexFault;
 
-use self::blobs::{BlobDir, Graves};
+use self::blobs::{BlobDir, FILE_MODE, Graves};
 use self::index::Index;
 use self::protocol::Store;
+use self::range_field::IgnoredRange;
 
 /// Threads that hash and write; each upload uses one at a time.
 const BLOCKING_THREADS_MAX: usize = 16;
@@ -156,7 +160,7 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
     let unusable =
         |path: PathBuf| move |cause: io::Error| StoreError::DataDirUnusable { path, cause };
     let data_dir = &settings.data_dir;
-    fs::create_dir_all(data_dir).map_err(unusable(data_dir.clone()))?;
+    blobs::create_dir_all(data_dir).map_err(unusable(data_dir.clone()))?;
     let index_path = data_dir.join("index.redb");
     // The database's own error would not say that it is the permission that is missing.
     fs::File::options()
@@ -164,6 +168,7 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(&index_path)
         .map_err(unusable(index_path.clone()))?;
     let database = Index::open_database(&index_path)?;
@@ -193,7 +198,9 @@ fn open(settings: &StoreSettings) -> Result<(Store, JoinHandle<()>), StoreError>
 }
 
 fn service(store: Store, settings: &StoreSettings) -> S3Service {
+    let unchecked = S3ServiceBuilder::new(store.clone()).build();
     let mut builder = S3ServiceBuilder::new(store);
+    builder.set_route(IgnoredRange { unchecked });
     builder.set_auth(OneKeyPair {
         access_key_id: settings.access_key_id.clone(),
         secret_access_key: SecretKey::from(settings.secret_access_key.clone()),

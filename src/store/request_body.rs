@@ -2,6 +2,8 @@
 //! closing at once would make the kernel reset the connection and the client lose the answer: some more is read first.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,19 +22,29 @@ const DRAIN_SECONDS_MAX: u64 = 5;
 pub(crate) struct LentBody {
     body: Option<Incoming>,
     back: Option<oneshot::Sender<Incoming>>,
+    asked_for: Arc<AtomicBool>,
 }
 
 /// Where the rest of a lent body arrives.
-pub(crate) struct Leftover(oneshot::Receiver<Incoming>);
+pub(crate) struct Leftover {
+    back: oneshot::Receiver<Incoming>,
+    asked_for: Arc<AtomicBool>,
+}
 
 impl LentBody {
     pub(crate) fn new(body: Incoming) -> (Self, Leftover) {
         let (back, leftover) = oneshot::channel();
+        let asked_for = Arc::new(AtomicBool::new(false));
+        let leftover = Leftover {
+            back: leftover,
+            asked_for: Arc::clone(&asked_for),
+        };
         let lent = Self {
             body: Some(body),
             back: Some(back),
+            asked_for,
         };
-        (lent, Leftover(leftover))
+        (lent, leftover)
     }
 }
 
@@ -53,8 +65,14 @@ impl Body for LentBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
+        let this = &mut *self;
+        match &mut this.body {
+            Some(body) => {
+                if !body.is_end_stream() {
+                    this.asked_for.store(true, Ordering::Relaxed);
+                }
+                Pin::new(body).poll_frame(cx)
+            }
             None => Poll::Ready(None),
         }
     }
@@ -71,9 +89,15 @@ impl Body for LentBody {
 }
 
 impl Leftover {
+    /// Whether some of the body was read, or waited for: with that a client that expects `100 Continue` has been sent
+    /// it. An empty body is never asked for.
+    pub(crate) fn was_asked_for(&self) -> bool {
+        self.asked_for.load(Ordering::Relaxed)
+    }
+
     /// Reads and forgets what is left, within limits.
     pub(crate) async fn drain(mut self) {
-        let Ok(body) = self.0.try_recv() else {
+        let Ok(body) = self.back.try_recv() else {
             return;
         };
         // Past the limit the connection closes with the rest unread: that is the limit's meaning.

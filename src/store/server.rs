@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +23,7 @@ use crate::store::blobs::hex;
 use crate::store::error_body;
 use crate::store::protocol::StatusInstead;
 use crate::store::request_body::LentBody;
+use crate::store::xml_text::well_formed;
 
 /// Connections at a time; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 512;
@@ -117,8 +119,7 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     let request_id = request_id();
     let path = request.uri().path().to_owned();
     let (parts, body) = request.into_parts();
-    // A client that asked first and got its answer sends no body.
-    let asked_first = parts.headers.contains_key(http::header::EXPECT);
+    let expects = parts.headers.contains_key(EXPECT);
     let is_head = parts.method == Method::HEAD;
     let (lent, leftover) = LentBody::new(body);
     let request = Request::from_parts(parts, Body::http_body(lent));
@@ -132,18 +133,37 @@ async fn answer(service: &S3Service, request: Request<Incoming>) -> Response<Bod
     if let Some(StatusInstead(status)) = response.extensions_mut().remove() {
         *response.status_mut() = status;
     }
-    if !asked_first {
+    if expects && !leftover.was_asked_for() {
+        // The client sends no body now. RFC 9110 §10.1.1 lets the 100 be left out, but botocore would keep this answer's
+        // status line for the next request on the connection that expects a 100, and wait for the rest of it.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    } else {
         leftover.drain().await;
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-amz-request-id", value);
     }
-    if is_head || response.status().as_u16() < 400 {
-        return response;
+    log_refusal(&response, &request_id);
+    let (mut parts, mut body) = response.into_parts();
+    body = well_formed(body, &mut parts.headers);
+    if !is_head && parts.status.as_u16() >= 400 {
+        body = error_body::complete(body, &mut parts.headers, &path, &request_id);
     }
-    let (mut parts, body) = response.into_parts();
-    let body = error_body::complete(body, &mut parts.headers, &path, &request_id);
     Response::from_parts(parts, body)
+}
+
+/// The program's log leaves out what `s3s` says, which calls every refusal an error; this takes its place.
+fn log_refusal(response: &HttpResponse, request_id: &str) {
+    let status = response.status();
+    let document = response.body().bytes().unwrap_or_default();
+    let code = error_body::code(&document).unwrap_or_default();
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(%request_id, code, "the store failed to answer a request");
+    } else if status.as_u16() >= 400 {
+        tracing::debug!(%request_id, status = status.as_u16(), code, "the store refused a request");
+    }
 }
 
 fn internal_error() -> HttpResponse {

@@ -6,8 +6,9 @@ mod read;
 mod receive;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,18 @@ pub(crate) use self::receive::{Received, receive};
 
 /// Up to this size an object's bytes live in the index instead of a file of their own.
 pub(crate) const INLINE_BYTES_MAX: usize = 4096;
+
+/// The mode of files that the store makes: what is stored is for the store's owner alone.
+pub(crate) const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Makes what is missing of `path`, each directory for its owner alone. Those that are there keep their mode.
+pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(path)
+}
 
 /// 32 hex digits from the system's random source.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -77,7 +90,7 @@ impl BlobDir {
     /// Makes the directories that are missing.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         for first in 0..=u8::MAX {
-            fs::create_dir_all(root.join(hex(&[first])))?;
+            create_dir_all(&root.join(hex(&[first])))?;
         }
         File::open(&root)?.sync_all()?;
         Ok(Self { root })
@@ -161,6 +174,7 @@ impl PendingBlob {
         let file = File::options()
             .write(true)
             .create_new(true)
+            .mode(FILE_MODE)
             .open(dir.path(&id))?;
         Ok((Self::of_file(dir, id, 0), file))
     }

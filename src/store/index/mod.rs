@@ -38,6 +38,7 @@ const UPLOADS: TableDefinition<'_, (&str, &str, &str), Bytes> = TableDefinition:
 const PARTS: TableDefinition<'_, (&str, u16), Bytes> = TableDefinition::new("parts");
 
 /// The open index. Reads happen on the caller's thread, changes on the writer's.
+#[derive(Clone)]
 pub(crate) struct Index {
     database: Arc<Database>,
     changes: mpsc::SyncSender<Apply>,

@@ -11,6 +11,7 @@ use super::{Answer, Store, only_null_version};
 use crate::store::error_body::message_of;
 use crate::store::fault::IndexFault;
 use crate::store::index::Edit;
+use crate::store::xml_text::can_carry;
 
 /// S3's limit on one DeleteObjects.
 const KEYS_MAX: usize = 1000;
@@ -34,6 +35,8 @@ impl Store {
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
+    /// Refuses the request as a whole, before anything is deleted, if a key holds a character that XML 1.0 cannot carry:
+    /// a document with such a key is not well-formed, and the answer could not name the key. DeleteObject takes it.
     pub(super) async fn objects_delete(
         &self,
         input: DeleteObjectsInput,
@@ -43,6 +46,12 @@ impl Store {
             return Err(S3Error::with_message(
                 S3ErrorCode::MalformedXML,
                 format!("A DeleteObjects request names between 1 and {KEYS_MAX} keys."),
+            ));
+        }
+        if !delete.objects.iter().all(|object| can_carry(&object.key)) {
+            return Err(S3Error::with_message(
+                S3ErrorCode::MalformedXML,
+                "A key holds a character that XML cannot carry: delete it with DeleteObject.",
             ));
         }
         let quiet = delete.quiet.unwrap_or(false);

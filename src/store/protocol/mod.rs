@@ -29,7 +29,8 @@ use crate::store::index::{Index, View};
 /// S3's limit on a PUT, a part and a copy.
 const BODY_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
-/// The store behind the protocol.
+/// The store behind the protocol. A clone is the same store.
+#[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) index: Index,
     pub(crate) blobs: Arc<BlobDir>,

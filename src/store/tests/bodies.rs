@@ -206,3 +206,43 @@ fn expect_is_answered_before_the_body() {
     assert_eq!(Answer::read(&mut stream, false).status, 200);
     assert_eq!(store.get("a").body, b"hello");
 }
+
+#[test]
+fn an_answer_without_continue_ends_the_connection_of_a_client_that_expects_one() {
+    let store = TestStore::with_bucket();
+    let expecting = |call: Call| call.header("expect", "100-continue");
+    for (status, call) in [
+        (200, expecting(Call::object("PUT", "a"))),
+        (404, expecting(Call::new("PUT", "/none/a").body(b"hello"))),
+        (
+            403,
+            expecting(Call::object("PUT", "a").body(b"hello")).keys("AKIDEXAMPLE", "wrong"),
+        ),
+    ] {
+        let wire = call.wire(store.address());
+        let head_end = wire.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let mut stream = store.connect();
+        stream.write_all(&wire[..head_end]).unwrap();
+        let answer = Answer::read(&mut stream, false);
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("connection"), Some("close"), "{status}");
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    }
+}
+
+#[test]
+fn an_answer_after_continue_leaves_the_connection_open() {
+    let store = TestStore::with_bucket();
+    let mut stream = store.connect();
+    for body in [b"hello", b"world"] {
+        let wire = Call::object("PUT", "a")
+            .body(body)
+            .header("expect", "100-continue")
+            .wire(store.address());
+        stream.write_all(&wire[..wire.len() - 5]).unwrap();
+        assert_eq!(Answer::read(&mut stream, false).status, 100);
+        stream.write_all(body).unwrap();
+        let answer = Answer::read(&mut stream, false);
+        assert_eq!((answer.status, answer.header("connection")), (200, None));
+    }
+}

@@ -39,7 +39,12 @@ pub(super) fn settings(data: &TempDir) -> StoreSettings {
 impl TestStore {
     pub(super) fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let running = Some(start(settings(&data)).unwrap());
+        let settings = settings(&data);
+        Self::started(data, settings)
+    }
+
+    pub(super) fn started(data: TempDir, settings: StoreSettings) -> Self {
+        let running = Some(start(settings).unwrap());
         Self { data, running }
     }
 

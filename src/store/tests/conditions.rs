@@ -1,4 +1,6 @@
-use super::client::{Call, TestStore};
+use std::io::Write;
+
+use super::client::{Answer, Call, TestStore};
 
 const HELLO_ETAG: &str = "\"5d41402abc4b2a76b9719d911017c592\"";
 const LONG_AGO: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
@@ -131,6 +133,42 @@ fn ranges_are_parts_of_the_object() {
         assert_eq!(beyond.error(), (416, "InvalidRange".to_owned()));
         let content_range = format!("bytes */{size}");
         assert_eq!(beyond.header("content-range"), Some(content_range.as_str()));
+    }
+}
+
+#[test]
+fn a_range_that_is_none_gets_the_whole() {
+    let store = TestStore::with_bucket();
+    store.put("a", b"hello").ok();
+    for range in [
+        "bytes=a",
+        "items=0-1",
+        "bytes=0-1,3-4",
+        "bytes=5-1",
+        "bytes=",
+    ] {
+        for method in ["GET", "HEAD"] {
+            let call = Call::object(method, "a").header("range", range);
+            let answer = store.send(call.clone());
+            assert_eq!(answer.status, 200, "{method} {range}");
+            assert_eq!(answer.header("content-length"), Some("5"));
+            assert_eq!(answer.header("content-range"), None);
+            assert_eq!(answer.header("etag"), Some(HELLO_ETAG));
+            let unmet = store.send(call.clone().header("if-none-match", HELLO_ETAG));
+            assert_eq!(unmet.status, 304, "{method} {range}");
+            let forged = store.send(call.keys("AKIDEXAMPLE", "wrong"));
+            assert_eq!(forged.status, 403, "{method} {range}");
+        }
+        let unsigned = format!("GET /photos/a HTTP/1.1\r\nhost: x\r\nrange: {range}\r\n\r\n");
+        let mut stream = store.connect();
+        stream.write_all(unsigned.as_bytes()).unwrap();
+        assert_eq!(Answer::read(&mut stream, false).status, 403, "{range}");
+        assert_eq!(
+            store
+                .send(Call::object("GET", "none").header("range", range))
+                .error(),
+            (404, "NoSuchKey".to_owned())
+        );
     }
 }
 

@@ -1,5 +1,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::client::{Call, TestStore, settings};
 use crate::store::{StoreError, start};
@@ -137,4 +139,35 @@ fn a_replaced_object_is_read_to_its_end() {
     let mut rest = vec![0; big.len()];
     stream.read_exact(&mut rest).unwrap();
     assert!(rest.iter().skip(1000).all(|&byte| byte == 5));
+}
+
+fn modes(path: &Path, found: &mut Vec<(bool, u32)>) {
+    let metadata = std::fs::metadata(path).unwrap();
+    found.push((metadata.is_dir(), metadata.permissions().mode() & 0o777));
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            modes(&entry.unwrap().path(), found);
+        }
+    }
+}
+
+#[test]
+fn what_the_store_makes_is_for_its_owner_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(data.path(), open).unwrap();
+    let mut settings = settings(&data);
+    settings.data_dir = data.path().join("made/by/the/store");
+    let mut store = TestStore::started(data, settings);
+    store.send(Call::new("PUT", "/photos")).ok();
+    store.put("big", &[1; 100_000]).ok();
+    store.stop();
+    let mut found = Vec::new();
+    modes(&store.data.path().join("made"), &mut found);
+    assert!(found.len() > 256, "{}", found.len());
+    for (is_dir, mode) in found {
+        assert_eq!(mode, if is_dir { 0o700 } else { 0o600 });
+    }
+    let untouched = std::fs::metadata(store.data.path()).unwrap();
+    assert_eq!(untouched.permissions().mode() & 0o777, 0o755);
 }

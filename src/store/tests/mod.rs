@@ -8,3 +8,4 @@ mod lifecycle;
 mod listings;
 mod multipart;
 mod objects;
+mod sample;
