@@ -31,7 +31,6 @@ mod tests;
 use crate::api::openapi::base_path::BasePathMode;
 use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::{Finding, Findings, Strictness};
-use crate::api::openapi::json_document::SyntaxFault;
 use crate::api::openapi::node::{Node, Position};
 use crate::api::resource_tree::{ResourceTree, Route};
 use crate::api::table::{Table, api_id};
@@ -96,28 +95,40 @@ pub fn import(
 /// JSON, else YAML. If neither fits, the fault of the one that the text looks like.
 fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let fault = if text.len() > DOCUMENT_BYTES_MAX {
-        SyntaxFault {
-            position: Position::START,
-            message: format!(
-                "found {} bytes, wanted at most {DOCUMENT_BYTES_MAX}",
-                text.len()
+    if text.len() > DOCUMENT_BYTES_MAX {
+        let found = text.len();
+        findings.error_at(
+            Position::START,
+            "",
+            format!(
+                "Invalid OpenAPI input. found {found} bytes, wanted at most {DOCUMENT_BYTES_MAX}"
             ),
-        }
+        );
+        return None;
+    }
+    let json = json_document::parse(text);
+    let parsed = if json.root.is_ok() {
+        json
     } else {
-        let json_fault = match json_document::parse(text) {
-            Ok(root) => return Some(root),
-            Err(fault) => fault,
-        };
-        match yaml_document::parse(text) {
-            Ok(root) => return Some(root),
-            Err(_) if text.trim_start().starts_with('{') => json_fault,
-            Err(fault) => fault,
+        let yaml = yaml_document::parse(text);
+        if yaml.root.is_err() && text.trim_start().starts_with('{') {
+            json
+        } else {
+            yaml
         }
     };
-    let message = format!("Invalid OpenAPI input. {}", fault.message);
-    findings.error_at(fault.position, "", message);
-    None
+    for name in parsed.repeated {
+        let message = format!("Invalid OpenAPI input. {}", name.message);
+        findings.error_at(name.position, &name.pointer, message);
+    }
+    match parsed.root {
+        Ok(root) => Some(root),
+        Err(fault) => {
+            let message = format!("Invalid OpenAPI input. {}", fault.message);
+            findings.error_at(fault.position, "", message);
+            None
+        }
+    }
 }
 
 fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Option<Table> {

@@ -6,7 +6,7 @@ use crate::api::integration_uri::is_parameter_name;
 use crate::api::openapi::base_path;
 use crate::api::openapi::document::{Document, object};
 use crate::api::openapi::finding::Findings;
-use crate::api::openapi::node::{Place, shortened};
+use crate::api::openapi::node::{Place, shortened, shown};
 use crate::api::resource_tree::{PATH_SEGMENTS_MAX, Segment};
 
 /// Resources of an API (spec 11).
@@ -142,7 +142,7 @@ fn literal_fault(text: &str) -> Option<String> {
     let stranger = text.chars().find(|&c| !allowed(c))?;
     Some(format!(
         "found `{}` in the segment `{found}`, wanted letters, digits and `_ - . , :`",
-        stranger.escape_default()
+        shown(stranger)
     ))
 }
 

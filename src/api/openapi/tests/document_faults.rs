@@ -41,7 +41,7 @@ const DOCUMENT_FAULTS: &[DocumentFault<'_>] = &[
         "{\"a\": 1, \"a\": 2}",
         1,
         10,
-        "",
+        "/a",
         "Invalid OpenAPI input. found the name `a` twice",
     ),
     (
