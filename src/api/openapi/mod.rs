@@ -28,10 +28,12 @@ pub mod yaml_document;
 #[cfg(test)]
 mod tests;
 
+use crate::api::model::Method;
 use crate::api::openapi::base_path::BasePathMode;
 use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::{Finding, Findings, Strictness};
 use crate::api::openapi::node::{Node, Position};
+use crate::api::openapi::operation::Operation;
 use crate::api::resource_tree::{ResourceTree, Route};
 use crate::api::table::{Table, api_id};
 
@@ -142,12 +144,15 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     let gateway_responses = gateway_responses::read(&document, findings);
     let shared = operation::Shared::read(&document, findings);
     let resources = resource_path::read(&document, findings);
-    let mut methods = Vec::new();
-    for resource in &resources {
-        methods.extend(operation::read_methods(
-            &document, &shared, resource, findings,
-        ));
-    }
+    let operations: Vec<Operation<'_>> = resources
+        .iter()
+        .flat_map(|resource| operation::read_all(&document, &shared, resource, findings))
+        .collect();
+    let methods: Vec<Method> = operations
+        .into_iter()
+        .filter(|operation| operation.in_tree)
+        .map(|operation| operation.method)
+        .collect();
     let routes = methods.iter().enumerate().map(|(index, method)| Route {
         resource_path: &method.resource_path,
         http_method: &method.http_method,
