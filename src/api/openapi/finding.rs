@@ -72,6 +72,8 @@ pub enum Topic {
     ApiKey,
     /// Validators that look at bodies.
     BodyValidation,
+    /// Methods that carry objects as text.
+    BinaryBodies,
     /// Cache keys and name spaces.
     Caching,
 }

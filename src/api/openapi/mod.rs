@@ -4,6 +4,7 @@
 
 pub mod api_settings;
 pub mod base_path;
+pub mod binary_bodies;
 pub mod content_handling;
 pub mod document;
 pub mod extension_keys;
@@ -148,6 +149,7 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         .iter()
         .flat_map(|resource| operation::read_all(&document, &shared, resource, findings))
         .collect();
+    binary_bodies::check(&binary_media_types, &operations, findings);
     let methods: Vec<Method> = operations
         .into_iter()
         .filter(|operation| operation.in_tree)
