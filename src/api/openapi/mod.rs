@@ -56,13 +56,13 @@ pub struct ImportOptions {
     pub authorizers: Authorizers,
 }
 
-/// What becomes of authorizers, `AWS_IAM` and API keys.
+/// What becomes of authorizers, `AWS_IAM`, API keys and the resource policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authorizers {
-    /// Such methods are refused.
+    /// Such methods are refused; so is a document with an authorizer or a resource policy.
     #[default]
     Enforced,
-    /// Such methods are open to everybody (`--ignore-authorizers`).
+    /// All methods are open to everybody (`--ignore-authorizers`).
     Ignored,
 }
 

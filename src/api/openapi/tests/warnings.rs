@@ -340,3 +340,28 @@ fn the_proxy_seed_has_one_warning_of_text_bodies() {
     assert_eq!(said[0].pointer, "/paths/~1{folder}~1{item}/get");
     assert!(said[0].message.ends_with("(2 places)"), "{}", said[0]);
 }
+
+#[test]
+fn a_resource_policy_is_refused_unless_authorizers_are_ignored() {
+    let with_policy = |policy: &str| {
+        format!(
+            r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{}},
+"x-amazon-apigateway-policy": {policy}}}"#
+        )
+    };
+    let refused = faults(&with_policy(r#"{"Statement": []}"#));
+    assert_eq!(refused.len(), 1, "{refused:#?}");
+    assert_eq!(refused[0].severity, Severity::Error);
+    assert_eq!((refused[0].line, refused[0].column), (2, 1));
+    assert_eq!(refused[0].pointer, "/x-amazon-apigateway-policy");
+    let message = "this version does not evaluate resource policies";
+    assert!(refused[0].message.contains(message), "{}", refused[0]);
+    let ignoring = ImportOptions {
+        authorizers: Authorizers::Ignored,
+        ..ImportOptions::default()
+    };
+    let warnings = import_with(&with_policy("{}"), &ignoring).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.contains("everybody may call"));
+    assert_eq!(imported(&with_policy("null")).warnings, []);
+}
