@@ -156,7 +156,7 @@ pub struct ImportArgs {
     /// Take warnings for errors
     #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub fail_on_warnings: Option<bool>,
-    /// Serve methods that ask for AWS_IAM, an API key or an authorizer to anybody
+    /// Serve methods that ask for AWS_IAM, an API key or an authorizer, or stand under a resource policy, to anybody
     #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub ignore_authorizers: Option<bool>,
 }

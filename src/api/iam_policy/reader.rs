@@ -29,10 +29,14 @@ pub(super) fn read(text: &str, principal: &Principal) -> Result<Policy, PolicyFa
             format!("found {found} bytes, wanted at most {POLICY_BYTES_MAX}"),
         ));
     }
-    let root = json_document::parse(text).map_err(|syntax| PolicyFault {
-        position: syntax.position,
-        message: syntax.message,
-    })?;
+    let parsed = json_document::parse(text);
+    // Which of two values counts is for nobody to guess in a policy.
+    if let Some(repeated) = parsed.repeated.into_iter().next() {
+        return Err(fault(repeated.position, repeated.message));
+    }
+    let root = parsed
+        .root
+        .map_err(|syntax| fault(syntax.position, syntax.message))?;
     let members = members(&root, "a policy: an object")?;
     only(members, &["Version", "Id", "Statement"])?;
     let variables = match root.member("Version") {

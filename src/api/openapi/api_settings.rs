@@ -1,9 +1,10 @@
 //! What the root of a document says about the API as a whole.
 
 use crate::api::binary_media_types::BinaryMediaTypes;
+use crate::api::openapi::Authorizers;
 use crate::api::openapi::document::{Document, is_object, present, scalar, text, whole_number};
 use crate::api::openapi::finding::Findings;
-use crate::api::openapi::node::{Value, shortened};
+use crate::api::openapi::node::{Place, Value, shortened};
 
 /// Spec 01, "x-amazon-apigateway-minimum-compression-size".
 const COMPRESSION_BYTES_MAX: usize = 10_485_760;
@@ -96,10 +97,7 @@ pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
             );
         }
         if is_object(&place, findings) {
-            findings.warn(
-                &place,
-                "the resource policy is not enforced in this version",
-            );
+            report_policy(document, &place, findings);
         }
     }
     if let Some(place) = present(&document.root, "x-amazon-apigateway-api-key-source") {
@@ -117,6 +115,20 @@ pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
                 );
             }
         }
+    }
+}
+
+/// A policy that nobody evaluates keeps nobody out: the document is refused.
+fn report_policy(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings) {
+    match document.options.authorizers {
+        Authorizers::Enforced | Authorizers::Verified => findings.error_in_name(
+            place,
+            "this version does not evaluate resource policies; wanted none, or `--ignore-authorizers` to leave it out",
+        ),
+        Authorizers::Ignored => findings.warn(
+            place,
+            "the resource policy is left out (--ignore-authorizers): everybody may call",
+        ),
     }
 }
 

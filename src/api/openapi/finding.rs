@@ -6,7 +6,7 @@ use std::fmt;
 use crate::api::openapi::node::{Place, Position};
 
 /// Findings that one import keeps; more would not be read.
-const FINDINGS_MAX: usize = 1000;
+pub(super) const FINDINGS_MAX: usize = 1000;
 
 /// Whether a finding stops the import; the worse one is the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,8 @@ pub enum Topic {
     ApiKey,
     /// Validators that look at bodies.
     BodyValidation,
+    /// Methods that carry objects as text.
+    BinaryBodies,
     /// Cache keys and name spaces.
     Caching,
 }

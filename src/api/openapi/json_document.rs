@@ -1,8 +1,9 @@
-//! A strict JSON reader (RFC 8259) that keeps places and refuses duplicate names.
+//! A strict JSON reader (RFC 8259) that keeps places and tells of duplicate names.
 
 use std::collections::HashMap;
 
-use crate::api::openapi::node::{Member, Node, Position, Value, shortened};
+use crate::api::openapi::finding::FINDINGS_MAX;
+use crate::api::openapi::node::{Member, Node, Position, Value, pointer_token, shortened, shown};
 
 /// Arrays and objects within one another.
 pub const DEPTH_MAX: usize = 100;
@@ -16,22 +17,44 @@ pub struct SyntaxFault {
     pub message: String,
 }
 
+/// What came of reading a text.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The tree; objects keep the first value of each name.
+    pub root: Result<Node, SyntaxFault>,
+    /// Names that an object has twice, up to the end or the syntax fault.
+    pub repeated: Vec<RepeatedName>,
+}
+
+/// A name that its object had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedName {
+    /// Where it stands again.
+    pub position: Position,
+    /// JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// What was found and what is wanted.
+    pub message: String,
+}
+
 /// Reads one JSON value with nothing but blanks around it.
-pub fn parse(text: &str) -> Result<Node, SyntaxFault> {
+#[must_use]
+pub fn parse(text: &str) -> Parsed {
     let mut reader = Reader::new(text);
-    let node = reader.value(0)?;
-    reader.skip_blanks();
-    match reader.peek() {
-        None => Ok(node),
-        Some(_) => Err(reader.wanted("the end of the text")),
+    let root = reader.document();
+    Parsed {
+        root,
+        repeated: reader.repeated,
     }
 }
 
-/// The text and how far it was read; the position is counted along.
+/// The text and how far it was read; position and pointer are kept along.
 struct Reader<'t> {
     text: &'t str,
     at: usize,
     position: Position,
+    pointer: String,
+    repeated: Vec<RepeatedName>,
 }
 
 impl<'t> Reader<'t> {
@@ -40,6 +63,17 @@ impl<'t> Reader<'t> {
             text,
             at: 0,
             position: Position::START,
+            pointer: String::new(),
+            repeated: Vec::new(),
+        }
+    }
+
+    fn document(&mut self) -> Result<Node, SyntaxFault> {
+        let node = self.value(0)?;
+        self.skip_blanks();
+        match self.peek() {
+            None => Ok(node),
+            Some(_) => Err(self.wanted("the end of the text")),
         }
     }
 
@@ -89,7 +123,7 @@ impl<'t> Reader<'t> {
     fn wanted(&self, wanted: &str) -> SyntaxFault {
         match self.rest().chars().next() {
             None => self.fault(format!("found the end of the text, wanted {wanted}")),
-            Some(c) => self.fault(format!("found `{}`, wanted {wanted}", c.escape_debug())),
+            Some(c) => self.fault(format!("found `{}`, wanted {wanted}", shown(c))),
         }
     }
 
@@ -104,6 +138,16 @@ impl<'t> Reader<'t> {
             _ => self.word()?,
         };
         Ok(Node { position, value })
+    }
+
+    /// The value that `token` leads to.
+    fn value_below(&mut self, token: &str, depth: usize) -> Result<Node, SyntaxFault> {
+        let above = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(token);
+        let node = self.value(depth);
+        self.pointer.truncate(above);
+        node
     }
 
     fn word(&mut self) -> Result<Value, SyntaxFault> {
@@ -139,7 +183,8 @@ impl<'t> Reader<'t> {
             return Ok(Value::Array(elements));
         }
         loop {
-            elements.push(self.value(depth)?);
+            let element = self.value_below(&elements.len().to_string(), depth)?;
+            elements.push(element);
             self.skip_blanks();
             if self.take(b']') {
                 return Ok(Value::Array(elements));
@@ -165,12 +210,13 @@ impl<'t> Reader<'t> {
                 return Err(self.wanted("a name in double quotes"));
             }
             let name = self.string()?;
-            members.admit(&name, position)?;
+            let above = &self.pointer;
+            members.admit(&name, position, || above.clone(), &mut self.repeated);
             self.skip_blanks();
             if !self.take(b':') {
                 return Err(self.wanted("`:`"));
             }
-            let node = self.value(depth)?;
+            let node = self.value_below(&pointer_token(&name), depth)?;
             members.push(name, position, node);
             self.skip_blanks();
             if self.take(b'}') {
@@ -293,28 +339,39 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Refuses a name that was there before, with both places.
-    pub(super) fn admit(&mut self, name: &str, position: Position) -> Result<(), SyntaxFault> {
-        match self.names.insert(name.to_owned(), position) {
-            None => Ok(()),
-            Some(first) => Err(SyntaxFault {
-                position,
-                message: format!(
-                    "found the name `{}` twice, first at line {}, column {}; wanted once",
-                    shortened(name),
-                    first.line,
-                    first.column
-                ),
-            }),
+    /// Takes a name; one that was there before is told with both places. `above` makes the object's pointer.
+    pub(super) fn admit(
+        &mut self,
+        name: &str,
+        position: Position,
+        above: impl FnOnce() -> String,
+        repeated: &mut Vec<RepeatedName>,
+    ) {
+        let first = *self.names.entry(name.to_owned()).or_insert(position);
+        if first == position || repeated.len() > FINDINGS_MAX {
+            return;
         }
+        repeated.push(RepeatedName {
+            position,
+            pointer: format!("{}/{}", above(), pointer_token(name)),
+            message: format!(
+                "found the name `{}` twice, first at line {}, column {}; wanted once",
+                shortened(name),
+                first.line,
+                first.column
+            ),
+        });
     }
 
+    /// Keeps the value of a name that was admitted at `position`, unless the name had a value before.
     pub(super) fn push(&mut self, name: String, position: Position, node: Node) {
-        self.members.push(Member {
-            name,
-            position,
-            node,
-        });
+        if self.names.get(&name) == Some(&position) {
+            self.members.push(Member {
+                name,
+                position,
+                node,
+            });
+        }
     }
 
     pub(super) fn into_value(self) -> Value {
@@ -326,14 +383,20 @@ impl Members {
 mod tests {
     use super::*;
 
+    fn tree(text: &str) -> Node {
+        let parsed = parse(text);
+        assert_eq!(parsed.repeated, [], "{text}");
+        parsed.root.unwrap()
+    }
+
     fn fault(text: &str) -> (u32, u32, String) {
-        let fault = parse(text).unwrap_err();
+        let fault = parse(text).root.unwrap_err();
         (fault.position.line, fault.position.column, fault.message)
     }
 
     #[test]
     fn every_value_knows_its_line_and_column() {
-        let root = parse("{\n  \"ä\": [1,\n   true]}").unwrap();
+        let root = tree("{\n  \"ä\": [1,\n   true]}");
         let member = root.member("ä").unwrap();
         assert_eq!(member.position, Position { line: 2, column: 3 });
         assert_eq!(member.node.position, Position { line: 2, column: 8 });
@@ -344,14 +407,41 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_name_is_refused_with_both_places() {
-        let (line, column, message) = fault("{\"a\": 1,\n \"b\": 2, \"\\u0061\": 3}");
-        assert_eq!((line, column), (2, 10));
+    fn a_duplicate_name_is_told_with_both_places_and_the_first_value_stays() {
+        let parsed = parse(
+            "{\"a\": 1,\n \"b\": [0, {\"/\": 2, \"/\": 4}], \"\\u0061\": {\"x\": 1, \"x\": 2}}",
+        );
+        let told: Vec<(u32, u32, &str)> = parsed
+            .repeated
+            .iter()
+            .map(|name| {
+                (
+                    name.position.line,
+                    name.position.column,
+                    name.pointer.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(told, [(2, 20, "/b/1/~1"), (2, 30, "/a"), (2, 49, "/a/x")]);
+        let message = &parsed.repeated[1].message;
         assert!(
             message.contains("`a` twice, first at line 1, column 2"),
             "{message}"
         );
-        assert!(parse(r#"{"a": 1, "A": 2, "b": {"a": 3}}"#).is_ok());
+        assert_eq!(parsed.root.unwrap().to_json(), r#"{"a":1,"b":[0,{"/":2}]}"#);
+        tree(r#"{"a": 1, "A": 2, "b": {"a": 3}}"#);
+    }
+
+    #[test]
+    fn duplicate_names_before_a_syntax_fault_are_told() {
+        let parsed = parse(r#"{"a": 1, "a": 2, }"#);
+        assert_eq!((parsed.root.is_err(), parsed.repeated.len()), (true, 1));
+    }
+
+    #[test]
+    fn a_flood_of_duplicate_names_is_cut_above_what_is_shown() {
+        let text = format!("{{\"a\": 1{}}}", ",\"a\": 1".repeat(FINDINGS_MAX + 10));
+        assert_eq!(parse(&text).repeated.len(), FINDINGS_MAX + 1);
     }
 
     #[test]
@@ -360,6 +450,9 @@ mod tests {
             ("", 1, 1, "found the end of the text, wanted a value"),
             ("{\"a\": }", 1, 7, "found `}`, wanted a value"),
             ("{\"a\": 1,}", 1, 9, "found `}`, wanted a name"),
+            ("{\"a\" \"b\"}", 1, 6, "found `\"`, wanted `:`"),
+            ("['1']", 1, 2, "found `'`, wanted a value"),
+            ("[\\]", 1, 2, "found `\\`, wanted a value"),
             ("[1 2]", 1, 4, "found `2`, wanted `,` or `]`"),
             ("{\"a\" 1}", 1, 6, "found `1`, wanted `:`"),
             ("[01]", 1, 2, "found `01`, wanted a number"),
@@ -381,7 +474,7 @@ mod tests {
 
     #[test]
     fn strings_are_unescaped() {
-        let node = parse(r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00""#).unwrap();
+        let node = tree(r#""\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00""#);
         assert_eq!(
             node.value,
             Value::Text("\"\\/\u{8}\u{c}\n\r\té😀".to_owned())
@@ -391,19 +484,19 @@ mod tests {
     #[test]
     fn depth_is_limited() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(parse(&nested(DEPTH_MAX)).is_ok());
+        tree(&nested(DEPTH_MAX));
         assert!(
             fault(&nested(DEPTH_MAX + 1))
                 .2
                 .contains("within one another")
         );
-        assert!(parse(&"[".repeat(1_000_000)).is_err());
+        assert!(parse(&"[".repeat(1_000_000)).root.is_err());
     }
 
     #[test]
     fn numbers_keep_their_text() {
         for text in ["0", "-0", "10", "1.50", "1e3", "-1.2E-3"] {
-            assert_eq!(parse(text).unwrap().value, Value::Number(text.to_owned()));
+            assert_eq!(tree(text).value, Value::Number(text.to_owned()));
         }
     }
 }

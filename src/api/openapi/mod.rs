@@ -4,6 +4,7 @@
 
 pub mod api_settings;
 pub mod base_path;
+pub mod binary_bodies;
 pub mod content_handling;
 pub mod document;
 pub mod extension_keys;
@@ -28,11 +29,12 @@ pub mod yaml_document;
 #[cfg(test)]
 mod tests;
 
+use crate::api::model::Method;
 use crate::api::openapi::base_path::BasePathMode;
 use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::{Finding, Findings, Strictness};
-use crate::api::openapi::json_document::SyntaxFault;
 use crate::api::openapi::node::{Node, Position};
+use crate::api::openapi::operation::Operation;
 use crate::api::resource_tree::{ResourceTree, Route};
 use crate::api::table::{Table, api_id};
 
@@ -54,15 +56,16 @@ pub struct ImportOptions {
     pub authorizers: Authorizers,
 }
 
-/// What becomes of authorizers, `AWS_IAM` and API keys.
+/// What becomes of authorizers, `AWS_IAM`, API keys and the resource policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authorizers {
-    /// Such methods are refused to everybody: no caller is known.
+    /// Such methods are refused to everybody: no caller is known. A document with an authorizer or a resource policy is
+    /// refused.
     #[default]
     Enforced,
     /// `AWS_IAM` lets known callers in; the others are refused.
     Verified,
-    /// Such methods are open to everybody (`--ignore-authorizers`).
+    /// All methods are open to everybody (`--ignore-authorizers`).
     Ignored,
 }
 
@@ -98,28 +101,40 @@ pub fn import(
 /// JSON, else YAML. If neither fits, the fault of the one that the text looks like.
 fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let fault = if text.len() > DOCUMENT_BYTES_MAX {
-        SyntaxFault {
-            position: Position::START,
-            message: format!(
-                "found {} bytes, wanted at most {DOCUMENT_BYTES_MAX}",
-                text.len()
+    if text.len() > DOCUMENT_BYTES_MAX {
+        let found = text.len();
+        findings.error_at(
+            Position::START,
+            "",
+            format!(
+                "Invalid OpenAPI input. found {found} bytes, wanted at most {DOCUMENT_BYTES_MAX}"
             ),
-        }
+        );
+        return None;
+    }
+    let json = json_document::parse(text);
+    let parsed = if json.root.is_ok() {
+        json
     } else {
-        let json_fault = match json_document::parse(text) {
-            Ok(root) => return Some(root),
-            Err(fault) => fault,
-        };
-        match yaml_document::parse(text) {
-            Ok(root) => return Some(root),
-            Err(_) if text.trim_start().starts_with('{') => json_fault,
-            Err(fault) => fault,
+        let yaml = yaml_document::parse(text);
+        if yaml.root.is_err() && text.trim_start().starts_with('{') {
+            json
+        } else {
+            yaml
         }
     };
-    let message = format!("Invalid OpenAPI input. {}", fault.message);
-    findings.error_at(fault.position, "", message);
-    None
+    for name in parsed.repeated {
+        let message = format!("Invalid OpenAPI input. {}", name.message);
+        findings.error_at(name.position, &name.pointer, message);
+    }
+    match parsed.root {
+        Ok(root) => Some(root),
+        Err(fault) => {
+            let message = format!("Invalid OpenAPI input. {}", fault.message);
+            findings.error_at(fault.position, "", message);
+            None
+        }
+    }
 }
 
 fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Option<Table> {
@@ -133,12 +148,16 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     let gateway_responses = gateway_responses::read(&document, findings);
     let shared = operation::Shared::read(&document, findings);
     let resources = resource_path::read(&document, findings);
-    let mut methods = Vec::new();
-    for resource in &resources {
-        methods.extend(operation::read_methods(
-            &document, &shared, resource, findings,
-        ));
-    }
+    let operations: Vec<Operation<'_>> = resources
+        .iter()
+        .flat_map(|resource| operation::read_all(&document, &shared, resource, findings))
+        .collect();
+    binary_bodies::check(&binary_media_types, &operations, findings);
+    let methods: Vec<Method> = operations
+        .into_iter()
+        .filter(|operation| operation.in_tree)
+        .map(|operation| operation.method)
+        .collect();
     let routes = methods.iter().enumerate().map(|(index, method)| Route {
         resource_path: &method.resource_path,
         http_method: &method.http_method,

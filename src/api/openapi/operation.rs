@@ -30,23 +30,39 @@ impl Shared {
     }
 }
 
+/// A method and the place of its operation.
+#[derive(Debug)]
+pub struct Operation<'d> {
+    /// The operation object.
+    pub place: Place<'d>,
+    /// What it says.
+    pub method: Method,
+    /// Whether its path is without fault.
+    pub in_tree: bool,
+}
+
 /// Reads all methods of a path.
-pub fn read_methods(
-    document: &Document<'_>,
+pub fn read_all<'d>(
+    document: &Document<'d>,
     shared: &Shared,
-    resource: &Resource<'_>,
+    resource: &Resource<'d>,
     findings: &mut Findings,
-) -> Vec<Method> {
-    let mut methods = Vec::new();
+) -> Vec<Operation<'d>> {
+    let mut operations = Vec::new();
     if !is_object(&resource.item, findings) {
-        return methods;
+        return operations;
     }
     for (name, operation) in resource.item.members() {
         match http_method(name) {
             Some(http_method) if is_object(&operation, findings) => {
-                methods.push(Method {
+                let method = Method {
                     http_method: http_method.to_owned(),
                     ..read_method(document, shared, resource, &operation, findings)
+                };
+                operations.push(Operation {
+                    place: operation,
+                    method,
+                    in_tree: resource.sound,
                 });
             }
             None if !is_other_member(name) => findings.warn(
@@ -59,7 +75,7 @@ pub fn read_methods(
             _ => {}
         }
     }
-    methods
+    operations
 }
 
 fn http_method(name: &str) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use crate::api::integration_uri::is_parameter_name;
 use crate::api::openapi::base_path;
 use crate::api::openapi::document::{Document, object};
 use crate::api::openapi::finding::Findings;
-use crate::api::openapi::node::{Place, shortened};
+use crate::api::openapi::node::{Place, shortened, shown};
 use crate::api::resource_tree::{PATH_SEGMENTS_MAX, Segment};
 
 /// Resources of an API (spec 11).
@@ -19,6 +19,8 @@ pub struct Resource<'d> {
     pub path: String,
     /// The path item, its reference followed.
     pub item: Place<'d>,
+    /// Whether the path is without fault; only then has it a place in the tree.
+    pub sound: bool,
 }
 
 impl Resource<'_> {
@@ -33,7 +35,7 @@ impl Resource<'_> {
     }
 }
 
-/// Reads all paths; those with faults are left out.
+/// Reads all paths; those with faults are marked, so that their operations are read as well.
 pub fn read<'d>(document: &Document<'d>, findings: &mut Findings) -> Vec<Resource<'d>> {
     let Some(paths) = object(&document.root, "paths", findings) else {
         findings.warn(&document.root, "found no `paths`: the API answers nothing");
@@ -46,15 +48,12 @@ pub fn read<'d>(document: &Document<'d>, findings: &mut Findings) -> Vec<Resourc
         if name.starts_with("x-") {
             continue;
         }
-        let Some(segments) = segments(name, &item, &prefix, findings) else {
-            continue;
-        };
-        if !siblings.admit(&segments, &item, findings) {
-            continue;
-        }
+        let segments = segments(name, &prefix);
+        let sound = segments_fit(name, &segments, &item, findings)
+            && siblings.admit(&segments, &item, findings);
         let path = format!("/{}", segments.join("/"));
         if let Some(item) = document.follow(item, findings) {
-            resources.push(Resource { path, item });
+            resources.push(Resource { path, item, sound });
         }
     }
     let count = siblings.prefixes.len() + 1;
@@ -67,30 +66,30 @@ pub fn read<'d>(document: &Document<'d>, findings: &mut Findings) -> Vec<Resourc
     resources
 }
 
-fn segments<'d>(
-    name: &'d str,
-    item: &Place<'d>,
-    prefix: &[&'d str],
-    findings: &mut Findings,
-) -> Option<Vec<&'d str>> {
-    let Some(path) = name.strip_prefix('/') else {
+fn segments<'d>(name: &'d str, prefix: &[&'d str]) -> Vec<&'d str> {
+    let path = name.strip_prefix('/').unwrap_or(name);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let own = path.split('/').filter(|_| !path.is_empty());
+    prefix.iter().copied().chain(own).collect()
+}
+
+/// Whether a path can stand in a tree by itself.
+fn segments_fit(name: &str, segments: &[&str], item: &Place<'_>, findings: &mut Findings) -> bool {
+    if !name.starts_with('/') {
         let found = shortened(name);
         findings.error_in_name(
             item,
             format!("found the path `{found}`, wanted one that begins with `/`"),
         );
-        return None;
-    };
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let own = path.split('/').filter(|_| !path.is_empty());
-    let segments: Vec<&str> = prefix.iter().copied().chain(own).collect();
+        return false;
+    }
     if segments.len() > PATH_SEGMENTS_MAX {
         let found = segments.len();
         findings.error_in_name(
             item,
             format!("found a path of {found} segments, wanted at most {PATH_SEGMENTS_MAX}"),
         );
-        return None;
+        return false;
     }
     let mut names = HashSet::new();
     let faults: Vec<String> = segments
@@ -104,7 +103,7 @@ fn segments<'d>(
     for fault in &faults {
         findings.error_in_name(item, fault.as_str());
     }
-    faults.is_empty().then_some(segments)
+    faults.is_empty()
 }
 
 fn segment_fault<'d>(segment: &'d str, last: bool, names: &mut HashSet<&'d str>) -> Option<String> {
@@ -142,7 +141,7 @@ fn literal_fault(text: &str) -> Option<String> {
     let stranger = text.chars().find(|&c| !allowed(c))?;
     Some(format!(
         "found `{}` in the segment `{found}`, wanted letters, digits and `_ - . , :`",
-        stranger.escape_default()
+        shown(stranger)
     ))
 }
 

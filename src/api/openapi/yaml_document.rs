@@ -8,15 +8,30 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use crate::api::openapi::json_document::{DEPTH_MAX, Members, SyntaxFault, is_number};
-use crate::api::openapi::node::{Node, Position, Value, shortened};
+use crate::api::openapi::json_document::{
+    DEPTH_MAX, Members, Parsed, RepeatedName, SyntaxFault, is_number,
+};
+use crate::api::openapi::node::{Node, Position, Value, pointer_token, shortened};
 
 /// Nodes that all aliases of a document may add together.
 const ALIASED_NODES_MAX: usize = 100_000;
 
 /// Reads a text that holds one YAML document.
-pub fn parse(text: &str) -> Result<Node, SyntaxFault> {
+#[must_use]
+pub fn parse(text: &str) -> Parsed {
     let mut builder = Builder::default();
+    let read = read(text, &mut builder);
+    let root = builder.root.ok_or_else(|| SyntaxFault {
+        position: Position::START,
+        message: "found an empty text, wanted an OpenAPI document".to_owned(),
+    });
+    Parsed {
+        root: read.and(root),
+        repeated: builder.repeated,
+    }
+}
+
+fn read(text: &str, builder: &mut Builder) -> Result<(), SyntaxFault> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| SyntaxFault {
             position: position_of(error.marker()),
@@ -24,10 +39,7 @@ pub fn parse(text: &str) -> Result<Node, SyntaxFault> {
         })?;
         builder.handle_event(event, position_of(&span.start))?;
     }
-    builder.root.ok_or_else(|| SyntaxFault {
-        position: Position::START,
-        message: "found an empty text, wanted an OpenAPI document".to_owned(),
-    })
+    Ok(())
 }
 
 fn position_of(marker: &Marker) -> Position {
@@ -77,6 +89,7 @@ struct Builder {
     anchored: HashMap<usize, Sized>,
     aliased_nodes: usize,
     root: Option<Node>,
+    repeated: Vec<RepeatedName>,
 }
 
 impl Builder {
@@ -91,7 +104,8 @@ impl Builder {
                             "found the merge key `<<`, which YAML 1.2 does not have; wanted the members written out",
                         ));
                     }
-                    return self.take_name(text.into_owned(), at);
+                    self.take_name(text.into_owned(), at);
+                    return Ok(());
                 }
                 let value = match style {
                     ScalarStyle::Plain if !tagged_text => plain_value(text),
@@ -145,16 +159,14 @@ impl Builder {
             .is_some_and(|open| matches!(open.content, Content::Mapping { name: None, .. }))
     }
 
-    fn take_name(&mut self, text: String, at: Position) -> Result<(), SyntaxFault> {
-        if let Some(Open {
-            content: Content::Mapping { members, name },
-            ..
-        }) = self.open.last_mut()
-        {
-            members.admit(&text, at)?;
+    fn take_name(&mut self, text: String, at: Position) {
+        let Some((last, above)) = self.open.split_last_mut() else {
+            return;
+        };
+        if let Content::Mapping { members, name } = &mut last.content {
+            members.admit(&text, at, || pointer_of(above), &mut self.repeated);
             *name = Some((text, at));
         }
-        Ok(())
     }
 
     fn enter(
@@ -258,6 +270,19 @@ impl Builder {
     }
 }
 
+/// The pointer of the value that comes next in the innermost of `open`.
+fn pointer_of(open: &[Open]) -> String {
+    open.iter()
+        .map(|open| match &open.content {
+            Content::Sequence(elements) => format!("/{}", elements.len()),
+            Content::Mapping { name, .. } => {
+                let name = name.as_ref().map_or("", |(name, _)| name);
+                format!("/{}", pointer_token(name))
+            }
+        })
+        .collect()
+}
+
 /// Whether a tag makes a plain scalar text. Tags that YAML itself does not define are refused.
 fn tag_says_text(tag: Option<&Cow<'_, Tag>>, at: Position) -> Result<bool, SyntaxFault> {
     let Some(tag) = tag else {
@@ -292,8 +317,14 @@ mod tests {
     use super::*;
     use crate::api::openapi::json_document;
 
+    fn tree(text: &str) -> Node {
+        let parsed = parse(text);
+        assert_eq!(parsed.repeated, [], "{text}");
+        parsed.root.unwrap()
+    }
+
     fn fault_of(text: &str) -> (u32, u32, String) {
-        let fault = parse(text).unwrap_err();
+        let fault = parse(text).root.unwrap_err();
         (fault.position.line, fault.position.column, fault.message)
     }
 
@@ -302,12 +333,12 @@ mod tests {
         let yaml = "a: no\nb: 010\nc: 0777\nd: 1e3\ne: yes\nf: True\ng: 12\nh: true\ni: ~\nj:\nk: '12'\nl: !!str 12\nm: 1.5\nn: 0x1F\no: |\n  x\n  y\n";
         let json = r#"{"a":"no","b":"010","c":"0777","d":"1e3","e":"yes","f":"True","g":12,"h":true,"i":null,"j":null,
             "k":"12","l":"12","m":1.5,"n":"0x1F","o":"x\ny\n"}"#;
-        assert_eq!(parse(yaml).unwrap(), json_document::parse(json).unwrap());
+        assert_eq!(tree(yaml), json_document::parse(json).root.unwrap());
     }
 
     #[test]
     fn names_are_text_whatever_they_look_like() {
-        let root = parse("200: a\ntrue: b\nnull: c\n010: d\n").unwrap();
+        let root = tree("200: a\ntrue: b\nnull: c\n010: d\n");
         let Value::Object(members) = root.value else {
             panic!()
         };
@@ -317,7 +348,7 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_line_and_column() {
-        let root = parse("# note\npaths:\n  /ä:\n    get: [1, x]\n").unwrap();
+        let root = tree("# note\npaths:\n  /ä:\n    get: [1, x]\n");
         let path = &root.member("paths").unwrap().node;
         let get = path.member("/ä").unwrap();
         assert_eq!(get.position, Position { line: 3, column: 3 });
@@ -332,16 +363,32 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_names_are_refused_with_both_places() {
-        let (line, column, message) = fault_of("a: 1\nb: 2\n\"a\": 3\n");
-        assert_eq!((line, column), (3, 1));
+    fn duplicate_names_are_told_with_both_places_and_the_first_value_stays() {
+        let parsed = parse("a: 1\nb: [0, {/: 2, /: 4}]\n\"a\": &x {c: 1, c: 2}\nd: *x\n");
+        let told: Vec<(u32, u32, &str)> = parsed
+            .repeated
+            .iter()
+            .map(|name| {
+                (
+                    name.position.line,
+                    name.position.column,
+                    name.pointer.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(told, [(2, 15, "/b/1/~1"), (3, 1, "/a"), (3, 16, "/a/c")]);
+        let message = &parsed.repeated[1].message;
         assert!(message.contains("first at line 1, column 1"), "{message}");
-        assert!(parse("a: 1\nA: 2\nb: {a: 1}\n").is_ok());
+        assert_eq!(
+            parsed.root.unwrap().to_json(),
+            r#"{"a":1,"b":[0,{"/":2}],"d":{"c":1}}"#
+        );
+        tree("a: 1\nA: 2\nb: {a: 1}\n");
     }
 
     #[test]
     fn aliases_copy_what_their_anchor_holds() {
-        let root = parse("a: &x [1, {b: c}]\nd: *x\n").unwrap();
+        let root = tree("a: &x [1, {b: c}]\nd: *x\n");
         assert_eq!(
             root.member("a").unwrap().node,
             root.member("d").unwrap().node
@@ -382,7 +429,7 @@ mod tests {
             assert!(found.2.contains(fragment), "{text}: {}", found.2);
             assert_eq!((found.0, found.1), (line, column), "{text}");
         }
-        assert!(parse("'<<': 1\n").is_ok());
+        tree("'<<': 1\n");
         assert!(fault_of(&"[".repeat(5000)).2.contains("found"));
     }
 }

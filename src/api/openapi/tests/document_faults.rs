@@ -41,7 +41,7 @@ const DOCUMENT_FAULTS: &[DocumentFault<'_>] = &[
         "{\"a\": 1, \"a\": 2}",
         1,
         10,
-        "",
+        "/a",
         "Invalid OpenAPI input. found the name `a` twice",
     ),
     (
@@ -391,6 +391,52 @@ fn many_faults_are_all_reported_in_the_order_of_the_text() {
             (9, "type"),
         ]
     );
+}
+
+/// A document with a sound path and a second one whose method is a fault on line 3.
+fn with_fault_below(path: &str) -> String {
+    format!(
+        r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{"/{{a}}": {{}},
+"{path}": {{"get": {{"x-amazon-apigateway-integration":
+{{"type": "banana", "httpMethod": "GET", "uri": "arn:aws:apigateway:r:s3:path/b", "responses": {{}}}}}}}}}}}}"#
+    )
+}
+
+#[test]
+fn operations_of_faulty_paths_are_checked_too() {
+    let lines = |path: &str| -> Vec<u32> {
+        let found = faults(&with_fault_below(path));
+        let errors = found.iter().filter(|f| f.severity == Severity::Error);
+        errors.map(|error| error.line).collect()
+    };
+    for path in [
+        "/{b}",
+        "/{c+}",
+        "b",
+        "/b{c}",
+        "/b//c",
+        "/{a}/",
+        "/b/{c+}/d",
+        "/b c",
+    ] {
+        assert_eq!(lines(path), [2, 3], "{path}");
+    }
+    assert_eq!(lines("/b"), [3]);
+}
+
+#[test]
+fn a_duplicate_name_does_not_hide_the_other_faults() {
+    let json = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1", "paths": {
+"/a": {"get": {"x-amazon-apigateway-integration": {"type": "banana"}}},
+"/a": {"get": {}},
+"/b{c}": {}}}"#;
+    let yaml = "swagger: '2.0'\ninfo: {title: t}\nbasePath: /v1\npaths:\n  /a: {get: {x-amazon-apigateway-integration: {type: banana}}}\n  /a: {get: {}}\n  /b{c}: {}\n";
+    for (text, lines) in [(json, [2, 3, 4]), (yaml, [5, 6, 7])] {
+        let found = faults(text);
+        let errors = found.iter().filter(|f| f.severity == Severity::Error);
+        let told: Vec<u32> = errors.map(|error| error.line).collect();
+        assert_eq!(told, lines, "{found:#?}");
+    }
 }
 
 #[test]

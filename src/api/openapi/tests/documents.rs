@@ -95,7 +95,7 @@ fn the_binary_seed_keeps_its_template_byte_for_byte() {
 #[test]
 fn yaml_and_json_of_one_document_give_equal_tables() {
     for yaml in [IMAGE_CONFIG, S3_PROXY_CONFIG, DEMO_CONFIG] {
-        let json = yaml_document::parse(yaml).unwrap().to_json();
+        let json = yaml_document::parse(yaml).root.unwrap().to_json();
         let (from_yaml, from_json) = (imported(yaml).table, imported(&json).table);
         assert_eq!(format!("{from_yaml:?}"), format!("{from_json:?}"));
     }

@@ -6,7 +6,6 @@ mod integration_faults;
 mod warnings;
 
 use super::*;
-use crate::api::model::Method;
 use crate::api::openapi::finding::Severity;
 
 const IMAGE_API: &str = include_str!(concat!(

@@ -226,3 +226,161 @@ fn more_than_300_resources_are_a_warning() {
             .contains("found 301 resources")
     );
 }
+
+const BECOME_TEXT: &str = "bytes that are not UTF-8 become U+FFFD";
+
+/// What is said of text bodies in a document with one integration.
+fn said_of_bodies(integration: &str) -> Vec<Finding> {
+    let mut warnings = imported(&around(integration)).warnings;
+    warnings.retain(|warning| warning.message.contains(BECOME_TEXT));
+    warnings
+}
+
+fn to_object(method: &str, uri: &str, more: &str, response: &str) -> String {
+    format!(
+        r#"{{"type": "aws", "httpMethod": "{method}", "uri": "arn:aws:apigateway:r:{uri}", {more}
+"responses": {{"default": {{"statusCode": 200{response}}}}}}}"#
+    )
+}
+
+#[test]
+fn objects_that_can_only_pass_as_text_are_a_warning() {
+    for (method, uri, more, response) in [
+        ("GET", "s3:path/{bucket}/{key}", "", ""),
+        ("PUT", "s3:path/photos/cat.png", "", ""),
+        ("GET", "photos.s3:path/{key}", "", ""),
+        ("GET", "s3:path/{key}", "", ""),
+        ("GET", "s3:path/{b}/{k}?versionId=3", "", ""),
+        (
+            "PUT",
+            "s3:path/b/k",
+            r#""contentHandling": "CONVERT_TO_TEXT","#,
+            "",
+        ),
+        (
+            "GET",
+            "s3:path/b/k",
+            r#""contentHandling": "CONVERT_TO_BINARY","#,
+            "",
+        ),
+        (
+            "ANY",
+            "s3:path/b/k",
+            r#""contentHandling": "CONVERT_TO_BINARY","#,
+            "",
+        ),
+        (
+            "GET",
+            "s3:path/b/k",
+            "",
+            r#", "responseTemplates": {"a/b": "<$input.body>"}"#,
+        ),
+        (
+            "PUT",
+            "s3:path/b/k",
+            r#""requestTemplates": {"a/b": "x"},"#,
+            "",
+        ),
+    ] {
+        let said = said_of_bodies(&to_object(method, uri, more, response));
+        assert_eq!(said.len(), 1, "{method} {uri} {more} {response}");
+        assert_eq!(said[0].pointer, "/paths/~1a/get");
+        assert_eq!(said[0].severity, Severity::Warning);
+    }
+}
+
+#[test]
+fn what_carries_no_object_as_text_is_no_warning() {
+    let to_binary = r#", "contentHandling": "CONVERT_TO_BINARY""#;
+    for (method, uri, more, response) in [
+        ("GET", "s3:path//", "", ""),
+        ("GET", "s3:path/{bucket}", "", ""),
+        ("PUT", "s3:path/photos/", "", ""),
+        ("GET", "photos.s3:path/", "", ""),
+        ("HEAD", "s3:path/b/k", "", ""),
+        ("DELETE", "s3:path/b/k", "", ""),
+        ("POST", "s3:path/b/k?uploads", "", ""),
+        ("GET", "s3:path/b/k?tagging", "", ""),
+        (
+            "PUT",
+            "s3:path/b/k",
+            r#""contentHandling": "CONVERT_TO_BINARY","#,
+            "",
+        ),
+        ("GET", "s3:path/b/k", "", to_binary),
+        (
+            "GET",
+            "s3:path/b/k",
+            "",
+            r#", "responseTemplates": {"a/b": "x"}"#,
+        ),
+        (
+            "PUT",
+            "s3:path/b/k",
+            r#""passthroughBehavior": "never", "requestTemplates": {"a/b": "x"},"#,
+            "",
+        ),
+    ] {
+        let said = said_of_bodies(&to_object(method, uri, more, response));
+        assert_eq!(said, [], "{method} {uri} {more} {response}");
+    }
+    let with_types = |types: &str| {
+        let text = around(&to_object("GET", "s3:path/b/k", "", ""));
+        let key = format!("{{\"x-amazon-apigateway-binary-media-types\": {types}, \"swagger\"");
+        imported(&text.replacen("{\"swagger\"", &key, 1)).warnings
+    };
+    assert_eq!(with_types(r#"["image/png"]"#), []);
+    assert!(with_types("[]")[0].message.contains(BECOME_TEXT));
+}
+
+#[test]
+fn the_line_that_mends_text_bodies_minds_templates() {
+    let plain = said_of_bodies(&to_object("GET", "s3:path/b/k", "", ""));
+    let mends = "put `x-amazon-apigateway-binary-media-types: ['*/*']` at the document's root";
+    assert!(plain[0].message.ends_with(mends), "{}", plain[0]);
+    let template = r#""requestTemplates": {"a/b": "x"},"#;
+    let with_template = said_of_bodies(&to_object("GET", "s3:path/b/k", template, ""));
+    let mends = "such as `x-amazon-apigateway-binary-media-types: ['image/*']`";
+    assert!(
+        with_template[0].message.contains(mends),
+        "{}",
+        with_template[0]
+    );
+}
+
+#[test]
+fn the_proxy_seed_has_one_warning_of_text_bodies() {
+    let warnings = imported(S3_PROXY_API).warnings;
+    let said: Vec<&Finding> = warnings
+        .iter()
+        .filter(|warning| warning.message.contains(BECOME_TEXT))
+        .collect();
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].pointer, "/paths/~1{folder}~1{item}/get");
+    assert!(said[0].message.ends_with("(2 places)"), "{}", said[0]);
+}
+
+#[test]
+fn a_resource_policy_is_refused_unless_authorizers_are_ignored() {
+    let with_policy = |policy: &str| {
+        format!(
+            r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{}},
+"x-amazon-apigateway-policy": {policy}}}"#
+        )
+    };
+    let refused = faults(&with_policy(r#"{"Statement": []}"#));
+    assert_eq!(refused.len(), 1, "{refused:#?}");
+    assert_eq!(refused[0].severity, Severity::Error);
+    assert_eq!((refused[0].line, refused[0].column), (2, 1));
+    assert_eq!(refused[0].pointer, "/x-amazon-apigateway-policy");
+    let message = "this version does not evaluate resource policies";
+    assert!(refused[0].message.contains(message), "{}", refused[0]);
+    let ignoring = ImportOptions {
+        authorizers: Authorizers::Ignored,
+        ..ImportOptions::default()
+    };
+    let warnings = import_with(&with_policy("{}"), &ignoring).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.contains("everybody may call"));
+    assert_eq!(imported(&with_policy("null")).warnings, []);
+}
