@@ -59,7 +59,7 @@ pub async fn prepare<'c>(
     .await
 }
 
-/// The whole body of a client, for mappings that read it.
+/// The whole body of a client, for mappings and templates that read it.
 ///
 /// # Errors
 /// Those of reading; `TooLarge` above the payload limit, and without one above what is collected.
@@ -86,6 +86,9 @@ pub fn prepare_from_memory<'c>(
     let plan = request.body();
     if !plan.sends_body {
         return Ok(Upload::Empty);
+    }
+    if let Some(rendered) = request.rendered() {
+        return Ok(Upload::Memory(MemoryBody::from_bytes(rendered.to_vec())));
     }
     let mut converter = BodyConverter::new(plan.content);
     let mut out = Vec::with_capacity(whole.len());
