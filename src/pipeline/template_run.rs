@@ -137,3 +137,125 @@ fn stage_variables<'a>(request: &'a MethodRequest<'_, '_>) -> Vec<(Cow<'a, str>,
         .map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::pipeline::integration_request::IntegrationRequest;
+    use crate::pipeline::integration_response::MethodResponse;
+    use crate::pipeline::method_request::BodyNeed;
+    use crate::pipeline::sample;
+
+    /// Runs both templates and gives what `look` sees.
+    fn exchanged<T>(
+        integration: Value,
+        request_body: &str,
+        (status, response_body): (u16, &str),
+        look: impl FnOnce(&IntegrationRequest<'_, '_>, MethodResponse<'_>) -> T,
+    ) -> Result<T, u16> {
+        let table = sample::one_method(integration);
+        let store = sample::store(&table);
+        let head = sample::head("PUT", "/v1/x?q=1&q=2", &[("X-A", "h"), ("TE", "gone")]);
+        let ids = sample::ids();
+        let context = sample::context(&ids);
+        let request = sample::method_request(&table, &head);
+        assert_eq!(request.request_body_need(), BodyNeed::Whole);
+        let request = request
+            .into_integration_request(&context, &store, Some(request_body.as_bytes()))
+            .map_err(|fault| fault.status())?;
+        let fields = sample::fields(&[]);
+        let response = request
+            .method_response(&context, status, &fields, Some(response_body.as_bytes()))
+            .map_err(|fault| fault.status())?;
+        Ok(look(&request, response))
+    }
+
+    fn rendered(template: &str, body: &str) -> Result<String, u16> {
+        let integration = json!({"requestTemplates": {"application/json": template}});
+        exchanged(integration, body, (200, ""), |request, _| {
+            String::from_utf8(request.rendered().unwrap().to_vec()).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_request_template_sees_the_request() {
+        for (template, wanted) in [
+            ("$input.path('$.a').b", "1"),
+            (
+                "$input.params('q') $input.params().header.keySet()",
+                "2 [Host, X-A]",
+            ),
+            ("$input.params('x-a')", "h"),
+            (
+                "$context.httpMethod $context.stage $context.identity.user|",
+                "PUT v1 |",
+            ),
+            ("$context.nope.deeper|", "|"),
+        ] {
+            assert_eq!(
+                rendered(template, "{\"a\":{\"b\":1}}").as_deref(),
+                Ok(wanted),
+                "{template}"
+            );
+        }
+        assert_eq!(rendered("#set($x=1)$input.body", "").as_deref(), Ok("{}"));
+    }
+
+    #[test]
+    fn a_template_that_fails_is_an_internal_error() {
+        assert_eq!(rendered("$util.parseJson($input.body)", "{"), Err(500));
+        assert!(rendered("$util.parseJson($input.body)", "{}").is_ok());
+    }
+
+    #[test]
+    fn request_overrides_replace_mapped_parameters() {
+        let integration = json!({
+            "requestParameters": sample::with_mapping("integration.request.header.x-b", "'mapped'")["requestParameters"],
+            "requestTemplates": {"application/json": "#set($context.requestOverride.header.X-B = $input.path('$.v'))\
+                #set($context.requestOverride.querystring.q = 'a b')x"},
+        });
+        let look = |request: &IntegrationRequest<'_, '_>, _: MethodResponse<'_>| {
+            let header = request.fields().get(b"x-b").map(<[u8]>::to_vec);
+            (header, request.place().query.clone())
+        };
+        let seen = exchanged(integration.clone(), "{\"v\":\"new\"}", (200, ""), look);
+        assert_eq!(seen, Ok((Some(b"new".to_vec()), b"q=a%20b".to_vec())));
+        let broken = exchanged(integration, "{\"v\":\"a\\r\\nb: c\"}", (200, ""), look);
+        assert_eq!(broken, Err(500));
+    }
+
+    #[test]
+    fn response_overrides_of_either_template_reach_the_client() {
+        let set = "#set($context.responseOverride.status = 404)#set($context.responseOverride.header.x-o = 'a')x";
+        let seen = |request: &str, response: Option<&str>| {
+            let templates = response.map(|text| json!({"application/json": text}));
+            let integration = json!({
+                "requestTemplates": {"application/json": request},
+                "responses": {"default": {"statusCode": "200", "responseTemplates": templates}},
+            });
+            let look = |_: &IntegrationRequest<'_, '_>, response: MethodResponse<'_>| {
+                let header = response.fields.get(b"x-o").map(<[u8]>::to_vec);
+                let body = response
+                    .rendered
+                    .map(|body| String::from_utf8(body).unwrap());
+                (response.status, header, body)
+            };
+            exchanged(integration, "{}", (200, "{\"r\":[1]}"), look).unwrap()
+        };
+        let header = Some(b"a".to_vec());
+        assert_eq!(seen(set, None), (404, header.clone(), None));
+        let text = "$input.json('$.r') $context.responseOverride.status";
+        assert_eq!(
+            seen(set, Some(text)),
+            (404, header.clone(), Some("[1] 404".to_owned()))
+        );
+        assert_eq!(
+            seen("#set($x=1)", Some(set)),
+            (404, header, Some("x".to_owned()))
+        );
+        let broken = "#set($context.responseOverride.header.x-o = \"a\r\nb\")";
+        let integration = json!({"requestTemplates": {"application/json": broken}});
+        assert_eq!(exchanged(integration, "", (200, ""), |_, _| ()), Err(500));
+    }
+}

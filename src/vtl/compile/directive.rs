@@ -27,7 +27,7 @@ impl Parser<'_, '_> {
             Some(b'[') if self.cursor.rest().starts_with("#[[") => self.text_block()?,
             Some(_) => {
                 let Some((name, length)) = self.word_after_hash() else {
-                    self.write(1);
+                    self.write_sign();
                     return Ok(None);
                 };
                 let name = name.to_owned();

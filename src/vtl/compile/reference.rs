@@ -68,7 +68,7 @@ impl Parser<'_, '_> {
                 Ok(())
             }
             (Some(_), _) => {
-                self.write(1);
+                self.write_sign();
                 Ok(())
             }
         }

@@ -71,6 +71,14 @@ impl Parser<'_, '_> {
         self.written.push_str(self.cursor.since(start));
     }
 
+    /// Takes a `$` or `#` as text. Velocity loses it before a `#set`.
+    pub(super) fn write_sign(&mut self) {
+        self.write(1);
+        if self.set_follows() {
+            self.written.pop();
+        }
+    }
+
     pub(super) fn flush(&mut self) {
         if !self.written.is_empty() {
             let text = self.emitter.text(&self.written);

@@ -70,6 +70,11 @@ pub(super) fn element(
             let key = text_of(&machine.heap, index, &mut machine.budget)?;
             property(machine, base, &key)
         }
+        // Velocity asks for the size that the index counts from
+        (
+            Value::Text(_) | Value::Boolean(_) | Value::Integer(_) | Value::Double(_),
+            Value::Integer(..=-1),
+        ) => Err(RenderError::OutOfRange),
         _ => Ok(Value::Undefined),
     }
 }

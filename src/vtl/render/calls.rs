@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use crate::vtl::compile::compile;
+use crate::vtl::render::budget::TEXT_BYTES_MAX;
 use crate::vtl::render::error::RenderError;
-use crate::vtl::render::machine::{Loaded, Machine};
-use crate::vtl::render::scope::{Frame, FrameKind, Scope};
+use crate::vtl::render::machine::{Capture, Loaded, Machine};
+use crate::vtl::render::scope::{Frame, FrameKind, Open, Scope};
 use crate::vtl::text_form::text_of;
 use crate::vtl::value::{Block, Value};
 
@@ -32,7 +33,7 @@ impl Machine<'_> {
             return Ok(());
         }
         self.enter(block, FrameKind::Block(block))?;
-        self.captures.push(String::new());
+        self.captures.push(Capture::of_block());
         Ok(())
     }
 
@@ -45,13 +46,14 @@ impl Machine<'_> {
             next: self.next,
             scope: self.variables.current,
             kind,
+            open: self.open(),
         });
         self.program = block.program;
         self.next = block.code;
         self.variables.current = match kind {
             FrameKind::Argument | FrameKind::Macro => block.scope,
             FrameKind::Block(_) => block.scope.or(self.variables.current),
-            FrameKind::Evaluation { .. } => self.variables.current,
+            FrameKind::Evaluation => self.variables.current,
         };
         Ok(())
     }
@@ -66,7 +68,7 @@ impl Machine<'_> {
             FrameKind::Macro => {
                 self.variables.scopes.pop();
             }
-            FrameKind::Argument | FrameKind::Evaluation { .. } => {}
+            FrameKind::Argument | FrameKind::Evaluation => {}
         }
         Ok(())
     }
@@ -127,43 +129,86 @@ impl Machine<'_> {
             code: 0,
             scope: None,
         };
-        let kind = FrameKind::Evaluation {
+        self.enter(code, FrameKind::Evaluation)
+    }
+
+    /// What is open now.
+    pub(super) fn open(&self) -> Open {
+        Open {
+            stack: self.stack.len(),
             captures: self.captures.len(),
             rounds: self.rounds.len(),
-            stack: self.stack.len(),
+            scopes: self.variables.scopes.len(),
+        }
+    }
+
+    /// Closes what was opened since. What blocks wrote stays, what strings wrote goes with them.
+    pub(super) fn close(&mut self, open: Open) {
+        while self.rounds.len() > open.rounds {
+            if let Some(round) = self.rounds.pop() {
+                self.variables.restore(&round.variable, round.outside);
+            }
+        }
+        self.stack.truncate(open.stack);
+        self.variables.scopes.truncate(open.scopes);
+        self.fold_captures(open.captures);
+    }
+
+    /// Appends the captures of blocks above `count` to the one below them, up to the first string.
+    pub(super) fn fold_captures(&mut self, count: usize) {
+        let above = self.captures.split_off(count.min(self.captures.len()));
+        let Some(out) = self.captures.last_mut() else {
+            return;
         };
-        self.enter(code, kind)
+        for capture in above.into_iter().take_while(|capture| capture.of_block) {
+            if out.text.len() + capture.text.len() <= TEXT_BYTES_MAX {
+                out.text.push_str(&capture.text);
+            }
+        }
     }
 
     /// Ends the innermost evaluation, keeping what it wrote; without one the rendering.
-    pub(super) fn stop(&mut self) {
-        let inner = |frame: &Frame| matches!(frame.kind, FrameKind::Evaluation { .. });
-        let Some(at) = self.frames.iter().rposition(inner) else {
-            self.stopped = true;
-            return;
-        };
-        let (frame, after) = match self.frames.get(at) {
-            Some(frame) => (*frame, self.frames.split_off(at)),
-            None => return,
-        };
-        let macros = after
-            .iter()
-            .filter(|frame| frame.kind == FrameKind::Macro)
-            .count();
-        let scopes = self.variables.scopes.len().saturating_sub(macros);
-        self.variables.scopes.truncate(scopes);
-        if let FrameKind::Evaluation {
-            captures,
-            rounds,
-            stack,
-        } = frame.kind
-        {
-            self.captures.truncate(captures);
-            self.rounds.truncate(rounds);
-            self.stack.truncate(stack);
+    pub(super) fn stop(&mut self) -> Result<(), RenderError> {
+        let inner = |frame: &Frame| frame.kind == FrameKind::Evaluation;
+        match self.frames.iter().rposition(inner) {
+            Some(at) => self.leave_frames(at),
+            None => {
+                self.fold_captures(1);
+                self.stopped = true;
+                Ok(())
+            }
         }
-        self.program = frame.program;
-        self.next = frame.next;
-        self.variables.current = frame.scope;
+    }
+
+    /// `#break` ends the innermost loop, block, macro or evaluation; without any the rendering.
+    pub(super) fn break_out(&mut self) -> Result<(), RenderError> {
+        let breaks = |frame: &Frame| frame.kind != FrameKind::Argument;
+        let inner = self.frames.iter().rposition(breaks);
+        let loop_frames = self.rounds.last().map(|round| round.frames);
+        match (loop_frames, inner) {
+            (Some(frames), Some(at)) if frames <= at => self.leave_frames(at),
+            (None, Some(at)) => self.leave_frames(at),
+            (Some(_), _) => {
+                self.leave_loop();
+                Ok(())
+            }
+            (None, None) => self.stop(),
+        }
+    }
+
+    /// Leaves the frame at a place, and all above it.
+    fn leave_frames(&mut self, at: usize) -> Result<(), RenderError> {
+        self.frames.truncate(at + 1);
+        if let Some(frame) = self.frames.last() {
+            let mut open = frame.open;
+            // its own scope and capture are closed with it
+            match frame.kind {
+                FrameKind::Macro => {}
+                FrameKind::Block(_) => open.captures += 1,
+                FrameKind::Argument | FrameKind::Evaluation => {}
+            }
+            self.close(open);
+        }
+        self.leave_frame()
     }
 }

@@ -49,10 +49,8 @@ impl Machine<'_> {
             exit,
             program: self.program,
             scope: self.variables.current,
-            stack: self.stack.len(),
-            captures: self.captures.len(),
             frames: self.frames.len(),
-            scopes: self.variables.scopes.len(),
+            open: self.open(),
         });
         Ok(())
     }
@@ -78,10 +76,8 @@ impl Machine<'_> {
             self.stopped = true;
             return;
         };
-        self.stack.truncate(round.stack);
-        self.captures.truncate(round.captures);
         self.frames.truncate(round.frames);
-        self.variables.scopes.truncate(round.scopes);
+        self.close(round.open);
         self.variables.current = round.scope;
         self.program = round.program;
         self.next = round.exit;

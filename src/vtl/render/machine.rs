@@ -42,6 +42,22 @@ pub(super) struct Unit<'r> {
     texts: Vec<Option<Rc<str>>>,
 }
 
+/// Where output goes: to a string, or to a block that is printed where it is used.
+#[derive(Debug, Default)]
+pub(super) struct Capture {
+    pub(super) text: String,
+    pub(super) of_block: bool,
+}
+
+impl Capture {
+    pub(super) const fn of_block() -> Self {
+        Self {
+            text: String::new(),
+            of_block: true,
+        }
+    }
+}
+
 /// A macro by its name.
 #[derive(Clone)]
 pub(super) struct KnownMacro {
@@ -59,7 +75,7 @@ pub(in crate::vtl) struct Machine<'r> {
     pub(super) program: usize,
     pub(super) next: Place,
     pub(super) stack: Vec<Value>,
-    pub(super) captures: Vec<String>,
+    pub(super) captures: Vec<Capture>,
     pub(super) frames: Vec<Frame>,
     pub(in crate::vtl) rounds: Vec<Round>,
     pub(super) variables: Variables,
@@ -100,7 +116,7 @@ impl<'r> Machine<'r> {
             program: 0,
             next: 0,
             stack: Vec::new(),
-            captures: vec![String::new()],
+            captures: vec![Capture::default()],
             frames: Vec::new(),
             rounds: Vec::new(),
             variables,
@@ -160,7 +176,7 @@ impl<'r> Machine<'r> {
                 }
             }
         };
-        let output = self.captures.drain(..).next().unwrap_or_default();
+        let output = self.captures.drain(..).next().unwrap_or_default().text;
         Ok(Rendered { output, overrides })
     }
 
@@ -221,7 +237,13 @@ impl<'r> Machine<'r> {
         };
         match &value {
             Value::Text(text) => append(&mut self.captures, text, &mut self.budget),
-            other => text_form::write(&self.heap, other, Style::Java, out, &mut self.budget),
+            other => text_form::write(
+                &self.heap,
+                other,
+                Style::Java,
+                &mut out.text,
+                &mut self.budget,
+            ),
         }
     }
 
@@ -308,7 +330,7 @@ impl<'r> Machine<'r> {
             }
             Operation::BeginLoop { variable, exit } => self.begin_loop(variable, exit)?,
             Operation::NextRound => self.next_round()?,
-            Operation::BeginCapture => self.captures.push(String::new()),
+            Operation::BeginCapture => self.captures.push(Capture::default()),
             Operation::EndCapture { drop_last } => self.end_capture(drop_last)?,
             Operation::Define { name, block } => {
                 let name = self.text_at(name);
@@ -321,8 +343,8 @@ impl<'r> Machine<'r> {
             }
             Operation::CallMacro(call) => self.call_macro(call)?,
             Operation::Evaluate => self.evaluate()?,
-            Operation::Break => self.leave_loop(),
-            Operation::Stop => self.stop(),
+            Operation::Break => self.break_out()?,
+            Operation::Stop => self.stop()?,
             Operation::Return => self.leave_frame()?,
             Operation::NotAvailable => return Err(RenderError::NotAvailable),
             _ => return Err(RenderError::BadProgram),
@@ -333,7 +355,7 @@ impl<'r> Machine<'r> {
     pub(super) fn end_capture(&mut self, drop_last: bool) -> Result<(), RenderError> {
         let mut text = match self.captures.len() {
             0 | 1 => return Err(RenderError::BadProgram),
-            _ => self.captures.pop().unwrap_or_default(),
+            _ => self.captures.pop().unwrap_or_default().text,
         };
         if drop_last {
             text.pop();
@@ -426,12 +448,12 @@ impl<'r> Machine<'r> {
     }
 }
 
-fn append(captures: &mut [String], text: &str, budget: &mut Budget) -> Result<(), RenderError> {
+fn append(captures: &mut [Capture], text: &str, budget: &mut Budget) -> Result<(), RenderError> {
     let out = captures.last_mut().ok_or(RenderError::BadProgram)?;
     budget.read(text.len())?;
-    if out.len() + text.len() > TEXT_BYTES_MAX {
+    if out.text.len() + text.len() > TEXT_BYTES_MAX {
         return Err(RenderError::TextTooLong);
     }
-    out.push_str(text);
+    out.text.push_str(text);
     Ok(())
 }

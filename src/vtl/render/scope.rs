@@ -29,6 +29,17 @@ pub(super) struct Frame {
     pub(super) next: Place,
     pub(super) scope: Option<usize>,
     pub(super) kind: FrameKind,
+    /// What was open when it began.
+    pub(super) open: Open,
+}
+
+/// How much of each stack is in use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub(super) stack: usize,
+    pub(super) captures: usize,
+    pub(super) rounds: usize,
+    pub(super) scopes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +50,7 @@ pub(super) enum FrameKind {
     Block(Block),
     /// Its scope goes with it.
     Macro,
-    /// What was open when it began, for `#stop`.
-    Evaluation {
-        captures: usize,
-        rounds: usize,
-        stack: usize,
-    },
+    Evaluation,
 }
 
 /// A `#foreach` that runs.
@@ -59,10 +65,8 @@ pub(in crate::vtl) struct Round {
     pub(super) exit: Place,
     pub(super) program: usize,
     pub(super) scope: Option<usize>,
-    pub(super) stack: usize,
-    pub(super) captures: usize,
     pub(super) frames: usize,
-    pub(super) scopes: usize,
+    pub(super) open: Open,
 }
 
 #[derive(Debug, Default)]

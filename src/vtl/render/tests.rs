@@ -118,3 +118,133 @@ fn fault(vector: &Value) -> Option<String> {
 fn every_vector_of_the_specification_holds() {
     check("vtl.json");
 }
+
+#[test]
+fn every_finding_of_the_differential_run_holds() {
+    check("vtl-differential.json");
+}
+
+fn error(template: &str) -> RenderError {
+    let program = crate::vtl::compile::compile(template).unwrap();
+    render(&program, &TemplateInput::default()).unwrap_err()
+}
+
+fn output(template: &str) -> String {
+    let program = crate::vtl::compile::compile(template).unwrap();
+    render(&program, &TemplateInput::default()).unwrap().output
+}
+
+/// Loops inside one another around `inside`.
+fn loops(depth: usize, inside: &str) -> String {
+    let open = "#foreach($i in [1..1000])".repeat(depth);
+    format!("{open}{inside}{}", "#end".repeat(depth))
+}
+
+#[test]
+fn a_loop_has_a_thousand_rounds() {
+    assert_eq!(output("#foreach($i in [1..1000])x#end").len(), 1000);
+    assert_eq!(
+        error("#foreach($i in [1..1001])#end"),
+        RenderError::TooManyRounds
+    );
+    assert_eq!(
+        output("#foreach($i in [1..1001])#if($i==1000)#break#end#end."),
+        "."
+    );
+}
+
+#[test]
+fn work_is_limited_whatever_does_it() {
+    for template in [
+        loops(3, ""),
+        loops(31, "$i"),
+        loops(2, "$input.path('$..a')"),
+        format!("#set($s='{}'){}", "a".repeat(10_000), loops(2, "#set($t=$s.replaceAll('(a|b)*c','x'))")),
+        format!("#set($s='{}'){}", "a".repeat(10_000), loops(2, "#set($t=$s.matches('(a*)*b'))")),
+        loops(2, "#evaluate('#set($q=1)$q')"),
+        format!("#macro(m $a)$a$a$a#end{}", loops(2, "#m($i)")),
+        "#set($l=[1,2,3,4,5,6,7,8])#set($m=[$l,$l,$l,$l,$l,$l,$l,$l])#set($n=[$m,$m,$m,$m,$m,$m,$m,$m])\
+         #set($o=[$n,$n,$n,$n,$n,$n,$n,$n])#set($p=[$o,$o,$o,$o,$o,$o,$o,$o])\
+         #set($q=[$p,$p,$p,$p,$p,$p,$p,$p])#set($r=[$q,$q,$q,$q,$q,$q,$q,$q])\
+         #set($t=[$r,$r,$r,$r,$r,$r,$r,$r])#if($t.equals([$t,$t]))#end$t.toString().length()"
+            .to_owned(),
+    ] {
+        let error = error(&template);
+        let limits = [RenderError::TooManySteps, RenderError::ValuesTooLarge, RenderError::TextTooLong];
+        assert!(limits.contains(&error), "{error:?}: {}", &template[..template.len().min(200)]);
+    }
+}
+
+#[test]
+fn texts_and_values_are_limited() {
+    let doubling = "#set($s=$s+$s)".repeat(30);
+    assert_eq!(
+        error(&format!("#set($s='ab'){doubling}")),
+        RenderError::TextTooLong
+    );
+    let written = format!(
+        "#set($s='ab'){}{}",
+        "#set($s=$s+$s)".repeat(20),
+        loops(1, "$s")
+    );
+    assert_eq!(error(&written), RenderError::TextTooLong);
+    let kept = loops(1, "#set($x=[1..100000])");
+    assert_eq!(error(&kept), RenderError::ValuesTooLarge);
+    assert_eq!(
+        error("#set($x=[1..100000000])"),
+        RenderError::ValuesTooLarge
+    );
+}
+
+#[test]
+fn what_contains_itself_ends() {
+    assert!(matches!(
+        error("#set($l=[1])#set($v=$l.add($l))$l"),
+        RenderError::TextTooLong | RenderError::TooManySteps | RenderError::ValuesTooLarge
+    ));
+    assert!(matches!(
+        error("#set($m={})#set($m.m=$m)#set($n={})#set($n.m=$n)#if($m==$n)x#end"),
+        RenderError::TooManySteps | RenderError::ValuesTooLarge
+    ));
+    assert_eq!(error("#macro(m)#m()#end#m()"), RenderError::NestedTooDeep);
+    assert_eq!(
+        error("#macro(m $a)#m($a)#end#m('x')"),
+        RenderError::NestedTooDeep
+    );
+    assert_eq!(
+        error("#set($t='#evaluate($t)')#evaluate($t)"),
+        RenderError::NestedTooDeep
+    );
+    assert_eq!(output("#define($d)x$d#end$d"), "xx");
+}
+
+#[test]
+fn break_and_stop_end_what_they_stand_in() {
+    for (template, wanted) in [
+        ("#foreach($i in [1..3])$i#if($i==2)#break#end#end.", "12."),
+        ("#macro(m)a#break b#end#m()c", "ac"),
+        ("#define($d)a#break b#end$d.$d", "a.a"),
+        (
+            "#foreach($i in [1..2])#define($d)a#break b#end$d#end.",
+            "aa.",
+        ),
+        ("#evaluate('a#stop b')c", "ac"),
+        ("#evaluate('a#break b')c", "ac"),
+        ("#define($d)a#stop b#end[$d]", "[a"),
+        ("#set($x=\"a#stop b\")[$x]", ""),
+        ("a#break b", "a"),
+    ] {
+        assert_eq!(output(template), wanted, "{template}");
+    }
+}
+
+proptest::proptest! {
+    /// Any text compiles or is refused, and what compiles renders within the limits.
+    #[test]
+    fn no_template_panics(text in "([$#{}()\\[\\]\"'a-c.!=+ 1\n\\\\]|#if|#end|#set\\(|#foreach\\(|\\$a|in|#macro\\(|#define\\(\\$a\\)|#\\*|#\\[\\[){0,24}") {
+        if let Ok(program) = crate::vtl::compile::compile(&text) {
+            let rendered = render(&program, &TemplateInput::default());
+            proptest::prop_assert!(rendered.is_ok_and(|rendered| rendered.output.len() < 1024 * 1024) || !text.is_empty());
+        }
+    }
+}
