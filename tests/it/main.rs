@@ -5,3 +5,4 @@ mod demo;
 mod e2e;
 mod program;
 mod support;
+mod templates;
