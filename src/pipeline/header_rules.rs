@@ -124,6 +124,16 @@ impl<'h> VisibleHeaders<'h> {
         Self(fields)
     }
 
+    /// Names as written, and values.
+    pub fn iter(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+        let visible = |name: &[u8]| {
+            !GONE
+                .iter()
+                .any(|gone| gone.as_bytes().eq_ignore_ascii_case(name))
+        };
+        self.0.iter().filter(move |(name, _)| visible(name))
+    }
+
     /// As [`last_value`].
     #[must_use]
     pub fn last(self, name: &str) -> Option<&'h [u8]> {

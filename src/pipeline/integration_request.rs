@@ -9,13 +9,15 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::integration_fields::integration_fields;
 use crate::pipeline::mapping_body::MappingBody;
-use crate::pipeline::method_request::BodyNeed;
 use crate::pipeline::method_request::MethodRequest;
-use crate::pipeline::request_mapping::map_parameters;
+use crate::pipeline::overrides::RequestOverrides;
+use crate::pipeline::request_mapping::{map_parameters, reads_body};
 use crate::pipeline::store_path::StoreAddress;
 use crate::pipeline::store_path::StorePath;
 use crate::pipeline::store_path::store_path;
 use crate::pipeline::template_choice::request_template;
+use crate::pipeline::template_run::{TemplateResult, run_template};
+use crate::vtl::render::Overrides;
 use crate::wire::http1::fields::{Fields, is_token};
 use crate::wire::http1::framing::{BodyFraming, request_framing};
 
@@ -30,6 +32,8 @@ pub struct IntegrationRequest<'t, 'h> {
     place: StorePath<'t>,
     fields: Fields,
     body: RequestBodyPlan<'t>,
+    rendered: Option<Vec<u8>>,
+    pub(super) overrides: Overrides,
 }
 
 impl<'t, 'h> MethodRequest<'t, 'h> {
@@ -46,14 +50,14 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         body: Option<&[u8]>,
     ) -> Result<IntegrationRequest<'t, 'h>, GatewayFault> {
         let (integration, uri) = runnable(self.method().integration.as_ref())?;
-        let read_body = match self.request_body_need() {
-            BodyNeed::Streams => None,
-            BodyNeed::Whole => {
-                let read = MappingBody::read(body.unwrap_or_default());
-                Some(read.map_err(|_| GatewayFault::invalid_json_body())?)
-            }
+        let whole = body.unwrap_or_default();
+        let read_body = if reads_body(&integration.request_parameters) {
+            let read = MappingBody::read(whole);
+            Some(read.map_err(|_| GatewayFault::invalid_json_body())?)
+        } else {
+            None
         };
-        let mapped = map_parameters(
+        let mut mapped = map_parameters(
             &integration.request_parameters,
             &self,
             context,
@@ -66,6 +70,10 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         let sends_body = sends_body(method, &self, template.is_some());
         let body = RequestBodyPlan::decide(conversion, template, sends_body)
             .map_err(|_| GatewayFault::configuration_error())?;
+        let TemplateResult { output, overrides } =
+            run_template(body.content, whole, &self, context, Overrides::default())?;
+        let overridden = RequestOverrides::of(&overrides);
+        overridden.apply(&mut mapped);
         let fields = integration_fields(&mapped.headers, &self, context)?;
         let place = store_path(store, uri, &mapped.path, &mapped.query)?;
         Ok(IntegrationRequest {
@@ -75,6 +83,8 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
             place,
             fields,
             body,
+            rendered: output,
+            overrides,
         })
     }
 }
@@ -103,6 +113,12 @@ impl<'t> IntegrationRequest<'t, '_> {
     #[must_use]
     pub const fn body(&self) -> RequestBodyPlan<'t> {
         self.body
+    }
+
+    /// The body that a template made of the client's.
+    #[must_use]
+    pub fn rendered(&self) -> Option<&[u8]> {
+        self.rendered.as_deref()
     }
 
     /// The region that the URI names.
@@ -226,7 +242,8 @@ mod tests {
             around.starts_with("Around") && around.contains("Base64Encode"),
             "{around}"
         );
-        assert_eq!(content(template(), "text/css"), Err(500));
+        let rendered = content(template(), "text/css").unwrap();
+        assert!(rendered.starts_with("Rendered"), "{rendered}");
         let passed = format!(
             "{:?}",
             BodyContent::Converted(crate::api::content_handling::Conversion::Utf8)

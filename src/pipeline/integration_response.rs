@@ -2,7 +2,7 @@
 
 use crate::api::content_handling::response_conversion;
 use crate::api::model::IntegrationResponse;
-use crate::pipeline::body_plan::ResponseBodyPlan;
+use crate::pipeline::body_plan::{BodyContent, ResponseBodyPlan};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::header_rules::REMAPPED_PREFIX;
@@ -12,9 +12,11 @@ use crate::pipeline::header_rules::response_rule;
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::mapping_body::MappingBody;
 use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::overrides::ResponseOverrides;
 use crate::pipeline::response_mapping;
 use crate::pipeline::response_mapping::ResponseSources;
 use crate::pipeline::template_choice::response_template;
+use crate::pipeline::template_run::{TemplateResult, run_template};
 use crate::wire::http1::fields::Fields;
 
 /// The response to the client, without its framing.
@@ -26,6 +28,8 @@ pub struct MethodResponse<'t> {
     pub fields: Fields,
     /// What becomes of the store's body.
     pub body: ResponseBodyPlan<'t>,
+    /// The body that a template made of the backend's, sent in place of it.
+    pub rendered: Option<Vec<u8>>,
 }
 
 impl<'t> IntegrationRequest<'t, '_> {
@@ -33,9 +37,15 @@ impl<'t> IntegrationRequest<'t, '_> {
     ///
     /// # Errors
     /// 500 if no integration response takes the status.
-    pub fn response_body_need(&self, backend_status: u16) -> Result<BodyNeed, GatewayFault> {
+    pub fn response_body_need(
+        &self,
+        backend_status: u16,
+        backend_fields: &Fields,
+    ) -> Result<BodyNeed, GatewayFault> {
         let response = self.selected(backend_status)?;
-        let whole = response_mapping::reads_body(&response.parameters);
+        let plan = self.response_body(response, response.status, backend_fields)?;
+        let renders = matches!(plan.content, BodyContent::Rendered { .. });
+        let whole = renders || response_mapping::reads_body(&response.parameters);
         Ok(if whole {
             BodyNeed::Whole
         } else {
@@ -57,12 +67,12 @@ impl<'t> IntegrationRequest<'t, '_> {
         body: Option<&[u8]>,
     ) -> Result<MethodResponse<'t>, GatewayFault> {
         let response = self.selected(backend_status)?;
-        let read_body = match self.response_body_need(backend_status)? {
-            BodyNeed::Streams => None,
-            BodyNeed::Whole => {
-                let read = MappingBody::read(body.unwrap_or_default());
-                Some(read.map_err(|_| GatewayFault::configuration_error())?)
-            }
+        let whole = body.unwrap_or_default();
+        let read_body = if response_mapping::reads_body(&response.parameters) {
+            let read = MappingBody::read(whole);
+            Some(read.map_err(|_| GatewayFault::configuration_error())?)
+        } else {
+            None
         };
         let sources = ResponseSources {
             fields: backend_fields,
@@ -70,7 +80,16 @@ impl<'t> IntegrationRequest<'t, '_> {
             variables: self.request.variables(context),
         };
         let mut fields = mapped_fields(response, &sources)?;
-        let body = self.response_body(response, backend_fields)?;
+        let plan = self.response_body(response, response.status, backend_fields)?;
+        let before = self.overrides.clone();
+        let TemplateResult { output, overrides } =
+            run_template(plan.content, whole, &self.request, context, before)?;
+        let overridden = ResponseOverrides::of(&overrides);
+        for (name, value) in &overridden.headers {
+            write_header(name, value.as_bytes(), &mut fields)?;
+        }
+        let status = overridden.status.unwrap_or(response.status);
+        let body = self.response_body(response, status, backend_fields)?;
         if fields.get(b"content-type").is_none() {
             fields.push(b"Content-Type", b"application/json");
         }
@@ -81,9 +100,10 @@ impl<'t> IntegrationRequest<'t, '_> {
         );
         fields.set(b"X-Amzn-Trace-Id", context.ids.trace_id().as_bytes());
         Ok(MethodResponse {
-            status: response.status,
+            status,
             fields,
             body,
+            rendered: output,
         })
     }
 
@@ -96,6 +116,7 @@ impl<'t> IntegrationRequest<'t, '_> {
     fn response_body(
         &self,
         response: &'t IntegrationResponse,
+        status: u16,
         backend_fields: &Fields,
     ) -> Result<ResponseBodyPlan<'t>, GatewayFault> {
         let types = &self.request.table().binary_media_types;
@@ -104,7 +125,7 @@ impl<'t> IntegrationRequest<'t, '_> {
         let handling = response.content_handling;
         let conversion = response_conversion(payload, types.class(accept), handling);
         let template = response_template(response, accept);
-        let allowed = body_allowed(self.request.head().method(), response.status);
+        let allowed = body_allowed(self.request.head().method(), status);
         ResponseBodyPlan::decide(conversion, handling, template, allowed)
             .map_err(|_| GatewayFault::configuration_error())
     }
@@ -120,19 +141,25 @@ fn mapped_fields<'m>(
         let Some(value) = sources.value(&mapping.source) else {
             continue;
         };
-        if !is_writable(&mapping.header, &value) {
-            return Err(GatewayFault::configuration_error());
-        }
-        match response_rule(&mapping.header) {
-            ResponseRule::Passed => fields.set(mapping.header.as_bytes(), &value),
-            ResponseRule::Remapped => {
-                let name = format!("{REMAPPED_PREFIX}{}", mapping.header);
-                fields.set(name.as_bytes(), &value);
-            }
-            ResponseRule::Dropped => {}
-        }
+        write_header(&mapping.header, &value, &mut fields)?;
     }
     Ok(fields)
+}
+
+/// Sets a header of the method response under the name that it may have.
+fn write_header(name: &str, value: &[u8], fields: &mut Fields) -> Result<(), GatewayFault> {
+    if !is_writable(name, value) {
+        return Err(GatewayFault::configuration_error());
+    }
+    match response_rule(name) {
+        ResponseRule::Passed => fields.set(name.as_bytes(), value),
+        ResponseRule::Remapped => {
+            let name = format!("{REMAPPED_PREFIX}{name}");
+            fields.set(name.as_bytes(), value);
+        }
+        ResponseRule::Dropped => {}
+    }
+    Ok(())
 }
 
 /// Whether the client gets a body at all: not for HEAD, 1xx, 204 and 304 (spec 06; RFC 9110 §6.4.1).
@@ -145,7 +172,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::pipeline::body_plan::BodyContent;
     use crate::pipeline::sample;
 
     /// The method response to `GET /v1/x` with that Accept, or the fault's status.
@@ -176,6 +202,12 @@ mod tests {
                 BodyContent::Literal(text) => format!("literal {text}"),
                 BodyContent::Around { before, after, .. } => format!("around {before} {after}"),
                 BodyContent::Converted(conversion) => format!("{conversion:?}"),
+                BodyContent::Rendered { .. } => {
+                    format!(
+                        "rendered {}",
+                        String::from_utf8(response.rendered.unwrap()).unwrap()
+                    )
+                }
             },
             fields: response.fields,
         };

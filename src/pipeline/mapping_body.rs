@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::vtl::bounded_json;
 use crate::vtl::json_path::JsonPath;
 
 /// The body looks like JSON and is none.
@@ -22,11 +23,11 @@ impl<'b> MappingBody<'b> {
     /// UTF-8 become U+FFFD, as in the conversion to text (spec 04).
     ///
     /// # Errors
-    /// The body begins like JSON and does not parse.
+    /// The body begins like JSON and does not parse, or has more values than `bounded_json` reads.
     pub fn read(body: &'b [u8]) -> Result<Self, InvalidJson> {
         let text = String::from_utf8_lossy(body.trim_ascii());
         let json = if text.starts_with(['{', '[', '"', '\'']) {
-            Some(serde_json::from_str(&text).map_err(|_| InvalidJson)?)
+            Some(bounded_json::parse(&text).ok_or(InvalidJson)?)
         } else {
             None
         };

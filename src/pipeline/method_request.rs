@@ -11,6 +11,8 @@ use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::header_rules::VisibleHeaders;
 use crate::pipeline::request_mapping;
 use crate::pipeline::route::StagedRequest;
+use crate::pipeline::template_choice::request_template;
+use crate::vtl::template::Template;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::query::Query;
 
@@ -19,7 +21,7 @@ use crate::wire::query::Query;
 pub enum BodyNeed {
     /// The body passes by.
     Streams,
-    /// A mapping reads the whole body.
+    /// A mapping or a template reads the whole body.
     Whole,
 }
 
@@ -106,14 +108,26 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         self.request.head.fields.last(b"accept")
     }
 
-    /// Whether the integration request needs the client's body.
+    /// All path parameters, decoded.
+    pub fn path_parameters(&self) -> impl Iterator<Item = (&'t str, &[u8])> {
+        let parameters = self.path_parameters.iter();
+        parameters.map(|(name, value)| (*name, value.as_slice()))
+    }
+
+    /// Whether the integration request needs the client's body: for a mapping, or for the template that it selects.
     #[must_use]
     pub fn request_body_need(&self) -> BodyNeed {
-        match &self.method().integration {
-            Some(integration) if request_mapping::reads_body(&integration.request_parameters) => {
-                BodyNeed::Whole
-            }
-            _ => BodyNeed::Streams,
+        let Some(integration) = &self.method().integration else {
+            return BodyNeed::Streams;
+        };
+        let renders = matches!(
+            request_template(integration, self.content_type()),
+            Ok(Some(Template::Program(_)))
+        );
+        if renders || request_mapping::reads_body(&integration.request_parameters) {
+            BodyNeed::Whole
+        } else {
+            BodyNeed::Streams
         }
     }
 

@@ -12,6 +12,7 @@ pub mod integration_request;
 pub mod integration_response;
 pub mod mapping_body;
 pub mod method_request;
+pub mod overrides;
 pub mod put_object;
 pub mod request_ids;
 pub mod request_mapping;
@@ -21,6 +22,7 @@ pub mod sign;
 pub mod signature_fault;
 pub mod store_path;
 pub mod template_choice;
+mod template_run;
 
 #[cfg(test)]
 mod sample;

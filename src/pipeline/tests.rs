@@ -319,8 +319,9 @@ fn exchange(
     };
     let request = sample::authorized(routed).into_method_request()?;
     let store = sample::store(table);
-    let request = request.into_integration_request(context, &store, None)?;
-    let sent = sent_body(&request, &body(&vector["request"]))?;
+    let client_body = body(&vector["request"]);
+    let request = request.into_integration_request(context, &store, Some(&client_body))?;
+    let sent = sent_body(&request, &client_body)?;
     sent_as_expected(vector, &request, sent.as_deref());
     let backend = &vector["backend_response"];
     let status = u16::try_from(backend["status"].as_u64().unwrap()).unwrap();
@@ -329,8 +330,12 @@ fn exchange(
         status,
         fields,
         body: plan,
-    } = request.method_response(context, status, &fields, None)?;
-    let received = run(plan.content, &body(backend))?;
+        rendered,
+    } = request.method_response(context, status, &fields, Some(&body(backend)))?;
+    let received = match rendered {
+        Some(rendered) => rendered,
+        None => run(plan.content, &body(backend))?,
+    };
     let body = if plan.body_allowed {
         received
     } else {
@@ -374,9 +379,11 @@ fn sent_body(
     client: &[u8],
 ) -> Result<Option<Vec<u8>>, GatewayFault> {
     let plan = request.body();
-    plan.sends_body
-        .then(|| run(plan.content, client))
-        .transpose()
+    let sent = || match request.rendered() {
+        Some(rendered) => Ok(rendered.to_vec()),
+        None => run(plan.content, client),
+    };
+    plan.sends_body.then(sent).transpose()
 }
 
 fn run(content: BodyContent<'_>, body: &[u8]) -> Result<Vec<u8>, GatewayFault> {

@@ -49,7 +49,7 @@ pub async fn from_answer<'t>(
         }
         Answer::Store(mut upstream) => {
             let status = upstream.head.status();
-            match request.response_body_need(status)? {
+            match request.response_body_need(status, &upstream.head.fields)? {
                 BodyNeed::Streams => {
                     let response =
                         request.method_response(context, status, &upstream.head.fields, None)?;
@@ -78,6 +78,13 @@ fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, Gate
             status: response.status,
             fields: response.fields,
             body: out,
+        });
+    }
+    if let Some(rendered) = response.rendered {
+        return Ok(FaultResponse {
+            status: response.status,
+            fields: response.fields,
+            body: rendered,
         });
     }
     let mut converter = BodyConverter::new(response.body.content);

@@ -47,6 +47,9 @@ pub async fn prepare<'c>(
         BodyContent::Literal(text) => Some(Upload::Memory(MemoryBody::from_bytes(
             text.as_bytes().to_vec(),
         ))),
+        BodyContent::Rendered { .. } => request
+            .rendered()
+            .map(|output| Upload::Memory(MemoryBody::from_bytes(output.to_vec()))),
         BodyContent::Converted(_) | BodyContent::Around { .. } => None,
     };
     if let Some(upload) = without_client {
@@ -75,7 +78,7 @@ pub struct WholeBody {
     pub sha256_hex: Hex,
 }
 
-/// The whole body of a client, for mappings that read it and signatures that cover it.
+/// The whole body of a client, for mappings and templates that read it and signatures that cover it.
 ///
 /// # Errors
 /// Those of reading; `TooLarge` above the payload limit, and without one above what is collected.
@@ -105,6 +108,9 @@ pub fn prepare_from_memory<'c>(
     let plan = request.body();
     if !plan.sends_body {
         return Ok(Upload::Empty);
+    }
+    if let Some(rendered) = request.rendered() {
+        return Ok(Upload::Memory(MemoryBody::from_bytes(rendered.to_vec())));
     }
     let mut converter = BodyConverter::new(plan.content);
     let mut out = Vec::with_capacity(whole.len());

@@ -1,12 +1,18 @@
 //! A mapping template, compiled at import.
 //!
 //! Told apart here: text that Velocity prints as it stands, text around one `$input.body` (which streams), and
-//! everything else, which this version does not run. What is text follows the lexical rules of spec 07 and, where
-//! they are silent, Apache Velocity 1.7; in doubt a template is `NotRun`, never text.
+//! everything else, which is a program. What is text follows the lexical rules of spec 07 and, where they are silent,
+//! Apache Velocity 1.7; in doubt a template is a program, never text.
 
 use std::ops::Range;
 
 use memchr::memchr2;
+
+use crate::vtl::compile::compile;
+use crate::vtl::program::Program;
+use crate::vtl::render::{RenderError, Rendered, TemplateInput, render};
+
+pub use crate::vtl::compile::{CompileError, CompileFault};
 
 /// What `$input.body` gives for an empty body (spec 07, "$input").
 pub const EMPTY_BODY: &str = "{}";
@@ -43,27 +49,38 @@ pub enum Template {
         /// Text after the body.
         after: String,
     },
-    /// A template that this version cannot run: the request that selects it gets 500.
-    NotRun {
-        /// The first construct that is out of reach, as written, at most 60 characters.
-        construct: String,
-    },
+    /// A template that needs the whole body.
+    Program(CompiledTemplate),
+}
+
+/// A template with references or directives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompiledTemplate(Program);
+
+impl CompiledTemplate {
+    /// Renders the template. Its work, its values and its output are limited.
+    ///
+    /// # Errors
+    /// What the template may not do, or could not: the client gets 500.
+    pub fn render(&self, input: &TemplateInput<'_>) -> Result<Rendered, RenderError> {
+        render(&self.0, input)
+    }
 }
 
 impl Template {
     /// Sorts a template into one of the three. Nothing is trimmed (spec 05, "Template choice and passthrough").
-    #[must_use]
-    pub fn compile(text: &str) -> Self {
-        match body_reference(text.as_bytes()) {
-            Ok(None) => Self::Literal(text.to_owned()),
-            Ok(Some(body)) => Self::AroundBody {
+    ///
+    /// # Errors
+    /// What Velocity's grammar has no place for, and where.
+    pub fn compile(text: &str) -> Result<Self, CompileError> {
+        Ok(match body_reference(text.as_bytes()) {
+            Some(None) => Self::Literal(text.to_owned()),
+            Some(Some(body)) => Self::AroundBody {
                 before: text.get(..body.start).unwrap_or_default().to_owned(),
                 after: text.get(body.end..).unwrap_or_default().to_owned(),
             },
-            Err(at) => Self::NotRun {
-                construct: construct(text.get(at..).unwrap_or_default()),
-            },
-        }
+            None => Self::Program(CompiledTemplate(compile(text)?)),
+        })
     }
 }
 
@@ -77,15 +94,15 @@ enum Piece {
     Code,
 }
 
-/// The place of the only `$input.body`; the error is where the first other construct starts. A backslash before
-/// `$` or `#` is an escape, which Velocity keeps or drops by what follows: a construct, too.
-fn body_reference(text: &[u8]) -> Result<Option<Range<usize>>, usize> {
+/// The place of the only `$input.body`; `None` when there is any other construct. A backslash before `$` or `#` is an
+/// escape, which Velocity keeps or drops by what follows: a construct, too.
+fn body_reference(text: &[u8]) -> Option<Option<Range<usize>>> {
     let mut body = None;
     let mut at = 0;
     while let Some((before, rest)) = text.get(at..).and_then(split_at_sign) {
         let start = at + before.len();
         if before.ends_with(b"\\") {
-            return Err(start - 1);
+            return None;
         }
         at = match piece(rest) {
             Piece::Text => start + 1,
@@ -93,10 +110,10 @@ fn body_reference(text: &[u8]) -> Result<Option<Range<usize>>, usize> {
                 body = Some(start..start + length);
                 start + length
             }
-            Piece::Body(_) | Piece::Code => return Err(start),
+            Piece::Body(_) | Piece::Code => return None,
         };
     }
-    Ok(body)
+    Some(body)
 }
 
 /// Splits before the next `$` or `#`.
@@ -201,7 +218,8 @@ const fn continues_word(byte: u8) -> bool {
 }
 
 /// The construct that `rest` starts with, for a message: its brackets to their end, cut at 60 characters.
-fn construct(rest: &str) -> String {
+#[must_use]
+pub fn construct(rest: &str) -> String {
     let mut depth = 0_usize;
     let mut shown = String::new();
     for character in rest.chars().take(CONSTRUCT_CHARS_MAX) {
@@ -238,7 +256,7 @@ mod tests {
     fn literal(text: &str) {
         assert_eq!(
             Template::compile(text),
-            Template::Literal(text.to_owned()),
+            Ok(Template::Literal(text.to_owned())),
             "{text}"
         );
     }
@@ -249,14 +267,17 @@ mod tests {
             before: before.to_owned(),
             after: after.to_owned(),
         };
-        assert_eq!(Template::compile(&text), wanted, "{text}");
+        assert_eq!(Template::compile(&text), Ok(wanted), "{text}");
     }
 
-    fn not_run(text: &str, construct: &str) {
-        let wanted = Template::NotRun {
-            construct: construct.to_owned(),
-        };
-        assert_eq!(Template::compile(text), wanted, "{text}");
+    /// Not text: a program, or refused, with the construct that is found first.
+    fn is_code(text: &str, shown: &str) {
+        match Template::compile(text) {
+            Ok(Template::Program(_)) | Err(_) => {}
+            other => panic!("{text}: {other:?}"),
+        }
+        let at = text.find(shown).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(construct(&text[at..]), shown, "{text}");
     }
 
     #[test]
@@ -329,44 +350,44 @@ mod tests {
 
     #[test]
     fn longer_references_are_not_the_body() {
-        not_run("$input.bodyx", "$input.bodyx");
-        not_run("$input.body-", "$input.body-");
-        not_run("$input.body_1 z", "$input.body_1");
-        not_run("$input.body.foo.", "$input.body.foo");
-        not_run("x $input.body.trim() y", "$input.body.trim()");
-        not_run("$input.body[0]", "$input.body[0]");
-        not_run("${input.body", "${input.body");
-        not_run("${input.body.x} y", "${input.body.x}");
-        not_run("${input}.body", "${input}.body");
-        not_run("$INPUT.body", "$INPUT.body");
+        is_code("$input.bodyx", "$input.bodyx");
+        is_code("$input.body-", "$input.body-");
+        is_code("$input.body_1 z", "$input.body_1");
+        is_code("$input.body.foo.", "$input.body.foo");
+        is_code("x $input.body.trim() y", "$input.body.trim()");
+        is_code("$input.body[0]", "$input.body[0]");
+        is_code("${input.body", "${input.body");
+        is_code("${input.body.x} y", "${input.body.x}");
+        is_code("${input}.body", "${input}.body");
+        is_code("$INPUT.body", "$INPUT.body");
     }
 
     #[test]
     fn a_second_body_is_out_of_reach() {
-        not_run("$input.body,$!{input.body},", "$!{input.body}");
-        not_run("$input.body #set($x = 1)", "#set($x = 1)");
+        is_code("$input.body,$!{input.body},", "$!{input.body}");
+        is_code("$input.body #set($x = 1)", "#set($x = 1)");
     }
 
     #[test]
     fn other_references_are_named() {
-        not_run(
+        is_code(
             "{\"a\": $input.json('$.a[0]'), $x}",
             "$input.json('$.a[0]')",
         );
-        not_run("a $_b", "$_b");
-        not_run("$context.requestId$x", "$context.requestId");
-        not_run("${$input.body}", "${$input.body}");
+        is_code("a $_b", "$_b");
+        is_code("$context.requestId$x", "$context.requestId");
+        is_code("${$input.body}", "${$input.body}");
     }
 
     #[test]
     fn directives_and_comments_are_named() {
-        not_run("a\n  #if ($x == \"(\") b", "#if ($x == \"(\") b");
-        not_run("#set( $a = [1, 2] )\nb", "#set( $a = [1, 2] )");
-        not_run("x#{else}y", "#{else}y");
-        not_run("#break-x", "#break-x");
-        not_run("## note (1)\nb", "## note (1)");
-        not_run("a #* b *# c", "#* b *# c");
-        not_run("#[[x]]#", "#[[x]]#");
+        is_code("a\n  #if ($x == \"(\") b", "#if ($x == \"(\") b");
+        is_code("#set( $a = [1, 2] )\nb", "#set( $a = [1, 2] )");
+        is_code("x#{else}y", "#{else}y");
+        is_code("#break-x", "#break-x");
+        is_code("## note (1)\nb", "## note (1)");
+        is_code("a #* b *# c", "#* b *# c");
+        is_code("#[[x]]#", "#[[x]]#");
     }
 
     #[test]
@@ -378,11 +399,11 @@ mod tests {
             "#@foo()x",
         ] {
             assert!(
-                matches!(Template::compile(text), Template::NotRun { .. }),
+                matches!(Template::compile(text), Ok(Template::Program(_)) | Err(_)),
                 "{text}"
             );
         }
-        not_run("#foo\n($input.body)", "#foo");
+        is_code("#foo\n($input.body)", "#foo");
     }
 
     #[test]
@@ -399,7 +420,7 @@ mod tests {
             "]]#",
         ] {
             assert!(
-                matches!(Template::compile(text), Template::NotRun { .. }),
+                matches!(Template::compile(text), Ok(Template::Program(_)) | Err(_)),
                 "{text}"
             );
         }
@@ -407,20 +428,17 @@ mod tests {
 
     #[test]
     fn backslash_before_a_construct_is_an_escape() {
-        not_run("a\\$input.body", "\\$input.body");
-        not_run("\\\\$input.body", "\\$input.body");
-        not_run("\\#end", "\\#end");
-        not_run("a\\$5", "\\$5");
-        not_run("a\\# b", "\\#");
+        is_code("a\\$input.body", "\\$input.body");
+        is_code("\\\\$input.body", "\\$input.body");
+        is_code("\\#end", "\\#end");
+        is_code("a\\$5", "\\$5");
+        is_code("a\\# b", "\\#");
         around("\\\\ ", "$input.body", "\\ $5");
     }
 
     #[test]
     fn a_construct_is_cut_at_sixty_characters() {
-        let Template::NotRun { construct } = Template::compile(&format!("$x({})", "é".repeat(100)))
-        else {
-            panic!("a call is not text");
-        };
-        assert_eq!(construct.chars().count(), 60);
+        let shown = construct(&format!("$x({})", "é".repeat(100)));
+        assert_eq!(shown.chars().count(), 60);
     }
 }

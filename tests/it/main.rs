@@ -24,4 +24,5 @@ mod signing;
 mod store_faults;
 mod streaming;
 mod support;
+mod template_programs;
 mod templates;

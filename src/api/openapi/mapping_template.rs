@@ -6,7 +6,7 @@ use crate::api::model::MappingTemplate;
 use crate::api::openapi::document::object;
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::node::{Place, Value, shortened};
-use crate::vtl::template::Template;
+use crate::vtl::template::{Template, construct};
 
 /// Bytes of a template (spec 05, "Template choice and passthrough").
 const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
@@ -60,15 +60,21 @@ fn read_template(place: &Place<'_>, findings: &mut Findings) -> Option<Template>
         );
         return None;
     }
-    let template = Template::compile(&text);
-    if let Template::NotRun { construct } = &template {
-        findings.warn(
-            place,
-            format!(
-                "found `{}` in the template, which this version cannot run: a request that selects it gets 500",
-                shortened(construct)
-            ),
-        );
+    match Template::compile(&text) {
+        Ok(template) => Some(template),
+        Err(error) => {
+            let rest = text.get(error.offset..).unwrap_or_default();
+            findings.error(
+                place,
+                format!(
+                    "found {} in line {} of the template, at its offset {}: `{}`",
+                    error.fault,
+                    error.line(&text),
+                    error.offset,
+                    shortened(&construct(rest))
+                ),
+            );
+            None
+        }
     }
-    Some(template)
 }

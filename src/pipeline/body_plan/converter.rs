@@ -13,7 +13,8 @@ pub enum ConversionError {
     NotBase64(Base64Error),
 }
 
-/// Carries out a [`BodyContent`] on a body that arrives in pieces.
+/// Carries out a [`BodyContent`] on a body that arrives in pieces. Of [`BodyContent::Rendered`] it makes the text that
+/// the template is given.
 #[derive(Clone, Debug)]
 pub struct BodyConverter<'t> {
     content: BodyContent<'t>,
@@ -38,7 +39,9 @@ impl<'t> BodyConverter<'t> {
         let converter = match content {
             BodyContent::Literal(_) => Converter::Drop,
             BodyContent::Converted(conversion) => Converter::new(conversion),
-            BodyContent::Around { conversion, .. } => Converter::new(conversion.into()),
+            BodyContent::Around { conversion, .. } | BodyContent::Rendered { conversion, .. } => {
+                Converter::new(conversion.into())
+            }
         };
         Self {
             content,
@@ -93,7 +96,7 @@ impl<'t> BodyConverter<'t> {
             Converter::Base64Decode(mut decoder) => decoder.finish(out)?,
         }
         match self.content {
-            BodyContent::Converted(_) => {}
+            BodyContent::Converted(_) | BodyContent::Rendered { .. } => {}
             BodyContent::Literal(text) => out.extend_from_slice(text.as_bytes()),
             BodyContent::Around { before, after, .. } => {
                 if !self.started {

@@ -4,7 +4,7 @@ mod converter;
 
 use crate::api::content_handling::Conversion;
 use crate::api::model::ContentHandling;
-use crate::vtl::template::{EMPTY_BODY, Template};
+use crate::vtl::template::{CompiledTemplate, EMPTY_BODY, Template};
 use crate::wire::base64;
 
 pub use converter::{BodyConverter, ConversionError};
@@ -24,6 +24,13 @@ pub enum BodyContent<'t> {
         before: &'t str,
         /// Text after the body.
         after: &'t str,
+    },
+    /// The output of a template, which is rendered from the whole body as text.
+    Rendered {
+        /// How the body becomes text.
+        conversion: TextConversion,
+        /// The template.
+        template: &'t CompiledTemplate,
     },
 }
 
@@ -59,8 +66,6 @@ pub struct ResponseBodyPlan<'t> {
 pub enum PlanFault {
     /// The template meets a body that is not text.
     TemplateOnBinary,
-    /// A template that this version does not run.
-    TemplateNotRun,
 }
 
 /// How the response template was found (spec 06, "Template choice").
@@ -78,7 +83,7 @@ impl<'t> RequestBodyPlan<'t> {
     /// Plans the request body; `template` is the one that the client's `Content-Type` selects.
     ///
     /// # Errors
-    /// A template that meets bytes, or that this version does not run.
+    /// A template that meets bytes.
     pub fn decide(
         conversion: Conversion,
         template: Option<&'t Template>,
@@ -100,7 +105,7 @@ impl<'t> ResponseBodyPlan<'t> {
     /// the body through (spec 06).
     ///
     /// # Errors
-    /// A template that meets bytes, or that this version does not run.
+    /// A template that meets bytes.
     pub fn decide(
         conversion: Conversion,
         handling: Option<ContentHandling>,
@@ -147,6 +152,7 @@ impl<'t> BodyContent<'t> {
     pub fn output_len(&self, input: Option<u64>) -> Option<u64> {
         match *self {
             Self::Literal(text) => Some(length(text)),
+            Self::Rendered { .. } => None,
             Self::Converted(conversion) => converted_len(conversion, input),
             Self::Around {
                 conversion,
@@ -177,7 +183,10 @@ impl<'t> BodyContent<'t> {
                 before,
                 after,
             }),
-            Template::NotRun { .. } => Err(PlanFault::TemplateNotRun),
+            Template::Program(template) => Ok(Self::Rendered {
+                conversion,
+                template,
+            }),
         }
     }
 }

@@ -1,11 +1,16 @@
-//! JSONPath as Jayway reads it, the part that parameter mappings use: names, indices, lists, slices, wildcards and
-//! `..name`. Filters and functions are refused when the path is read.
+//! JSONPath as Jayway reads it: names, indices, lists, slices, wildcards, `..name`, filters and `length()`. Other
+//! functions are refused when the path is read.
 
+mod filter;
 mod parse;
+mod parse_filter;
+mod pattern;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
+
+use filter::Filter;
 
 pub use parse::{JsonPathError, JsonPathFault};
 
@@ -43,6 +48,10 @@ enum Step {
     DescendToProperty(String),
     /// `..*`
     DescendToAll,
+    /// `[?( … )]`
+    Filter(Filter),
+    /// `.length()`, at the end of a path.
+    Length,
 }
 
 impl JsonPath {
@@ -61,10 +70,33 @@ impl JsonPath {
     /// step does not fit.
     #[must_use]
     pub fn find<'v>(&self, root: &'v Value) -> Option<Cow<'v, Value>> {
+        self.find_counted(root).0
+    }
+
+    /// As [`Self::find`], with the count of values that the search touched.
+    #[must_use]
+    pub fn find_counted<'v>(&self, root: &'v Value) -> (Option<Cow<'v, Value>>, usize) {
         let mut search = Search {
+            root,
             found: vec![root],
             touches_left: TOUCHED_VALUES_MAX,
         };
+        let found = self.search(&mut search);
+        (found, TOUCHED_VALUES_MAX - search.touches_left)
+    }
+
+    fn search<'v>(&self, search: &mut Search<'v>) -> Option<Cow<'v, Value>> {
+        if let Some((Step::Length, before)) = self.steps.split_last() {
+            let path = Self {
+                steps: before.to_vec(),
+            };
+            let length = match &*path.search(search)? {
+                Value::Array(items) => items.len(),
+                Value::Object(members) => members.len(),
+                _ => return None,
+            };
+            return Some(Cow::Owned(Value::from(length)));
+        }
         let (steps, members) = match self.steps.split_last() {
             Some((Step::Properties(names), before)) => (before, Some(names)),
             _ => (self.steps.as_slice(), None),
@@ -76,19 +108,24 @@ impl JsonPath {
         match (members, definite) {
             (None, true) => search.found.first().copied().map(Cow::Borrowed),
             (None, false) => {
-                weigh(search.found.iter().copied())?;
-                Some(Cow::Owned(search.found.into_iter().cloned().collect()))
+                weigh(search, |search| search.found.clone())?;
+                Some(Cow::Owned(search.found.iter().copied().cloned().collect()))
             }
             (Some(names), true) => {
                 let object = search.found.first()?.as_object()?;
-                weigh(names.iter().filter_map(|name| object.get(name)))?;
+                weigh(search, |_| {
+                    names.iter().filter_map(|name| object.get(name)).collect()
+                })?;
                 Some(Cow::Owned(selected(object, names)))
             }
             (Some(names), false) => {
-                let objects = || search.found.iter().filter_map(|value| value.as_object());
+                let objects = search.found.iter().filter_map(|value| value.as_object());
+                let objects: Vec<&Map<String, Value>> = objects.collect();
                 let members = |object| names.iter().filter_map(move |name| Map::get(object, name));
-                weigh(objects().flat_map(members))?;
-                let selected = objects().map(|object| selected(object, names));
+                weigh(search, |_| {
+                    objects.iter().copied().flat_map(members).collect()
+                })?;
+                let selected = objects.iter().map(|object| selected(object, names));
                 Some(Cow::Owned(selected.collect()))
             }
         }
@@ -106,12 +143,16 @@ fn selected(object: &Map<String, Value>, names: &[String]) -> Value {
 }
 
 /// `None` when copies of the values would take more memory than a result may.
-fn weigh<'v>(values: impl Iterator<Item = &'v Value>) -> Option<()> {
+fn weigh<'v>(
+    search: &mut Search<'v>,
+    values: impl Fn(&Search<'v>) -> Vec<&'v Value>,
+) -> Option<()> {
     let mut bytes_left = COPIED_BYTES_MAX;
     let mut waiting = Vec::new();
-    for value in values {
+    for value in values(search) {
         waiting.push(value);
         while let Some(value) = waiting.pop() {
+            search.touch()?;
             let text = value.as_str().map_or(0, str::len);
             let names = value
                 .as_object()
@@ -128,6 +169,7 @@ fn weigh<'v>(values: impl Iterator<Item = &'v Value>) -> Option<()> {
 
 /// What the steps so far have found, in document order.
 struct Search<'v> {
+    root: &'v Value,
     found: Vec<&'v Value>,
     touches_left: usize,
 }
@@ -180,8 +222,31 @@ impl<'v> Search<'v> {
             Step::DescendToAll => {
                 self.descend(value, |search, below| search.keep_all(children(below)))?
             }
+            Step::Filter(filter) => self.filter(value, filter)?,
+            Step::Length => false,
         };
         Some(fits)
+    }
+
+    /// The elements of an array that a filter accepts, or the object itself.
+    fn filter(&mut self, value: &'v Value, filter: &Filter) -> Option<bool> {
+        let root = self.root;
+        match value {
+            Value::Array(items) => {
+                for item in items {
+                    if filter.accepts(item, root, self)? {
+                        self.keep_all(std::iter::once(item))?;
+                    }
+                }
+                Some(true)
+            }
+            Value::Object(_) => {
+                let accepted = filter.accepts(value, root, self)?;
+                self.keep(Some(value).filter(|_| accepted));
+                Some(true)
+            }
+            _ => Some(false),
+        }
     }
 
     /// As many as the values that the step started from, at most.
@@ -219,7 +284,17 @@ impl<'v> Search<'v> {
     }
 
     const fn touch(&mut self) -> Option<()> {
-        match self.touches_left.checked_sub(1) {
+        self.touch_many(1)
+    }
+
+    /// Counts a text that is compared.
+    fn touch_bytes(&mut self, value: Option<&Value>) -> Option<()> {
+        let bytes = value.and_then(Value::as_str).map_or(0, str::len);
+        self.touch_many(bytes / 64)
+    }
+
+    const fn touch_many(&mut self, count: usize) -> Option<()> {
+        match self.touches_left.checked_sub(count) {
             Some(left) => {
                 self.touches_left = left;
                 Some(())

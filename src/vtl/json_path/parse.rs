@@ -25,9 +25,9 @@ pub struct JsonPathError {
 /// Why a path is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonPathFault {
-    /// `[?(…)]` or `[(…)]`
+    /// A filter that is wrong or uses what is not supported, or `[(…)]`.
     Filter,
-    /// `.length()`
+    /// Any function but `length()` at the end.
     Function,
     /// A name of no characters, as after the last dot of `$.a.`.
     EmptyName,
@@ -46,8 +46,8 @@ pub enum JsonPathFault {
 impl fmt::Display for JsonPathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fault = match self.fault {
-            JsonPathFault::Filter => "filters are not supported",
-            JsonPathFault::Function => "functions are not supported",
+            JsonPathFault::Filter => "this filter is not supported",
+            JsonPathFault::Function => "of functions only `length()` at the end is supported",
             JsonPathFault::EmptyName => "a name is missing",
             JsonPathFault::UnexpectedCharacter => "unexpected character",
             JsonPathFault::Unclosed => "unclosed bracket or quotation mark",
@@ -88,13 +88,13 @@ pub(super) fn steps(path: &str) -> Result<Vec<Step>, JsonPathError> {
     Ok(steps)
 }
 
-struct Reader<'p> {
+pub(super) struct Reader<'p> {
     path: &'p str,
-    rest: &'p str,
+    pub(super) rest: &'p str,
 }
 
 impl<'p> Reader<'p> {
-    fn fault(&self, fault: JsonPathFault) -> JsonPathError {
+    pub(super) fn fault(&self, fault: JsonPathFault) -> JsonPathError {
         let read_and_trailing_blanks = self.path.len() - self.rest.len();
         let trailing_blanks = self.path.len() - self.path.trim_end().len();
         JsonPathError {
@@ -103,13 +103,19 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn eat(&mut self, character: char) -> bool {
+    pub(super) fn eat(&mut self, character: char) -> bool {
         let after = self.rest.strip_prefix(character);
         self.rest = after.unwrap_or(self.rest);
         after.is_some()
     }
 
-    fn eat_blanks(&mut self) {
+    pub(super) fn eat_text(&mut self, text: &str) -> bool {
+        let after = self.rest.strip_prefix(text);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
+    }
+
+    pub(super) fn eat_blanks(&mut self) {
         self.rest = self.rest.trim_start();
     }
 
@@ -141,6 +147,10 @@ impl<'p> Reader<'p> {
         if let Some(at) = name.find(|character: char| character == '(' || character.is_whitespace())
         {
             let (_, from) = self.rest.split_at(at);
+            if name.get(..at) == Some("length") && from.trim_end() == "()" {
+                self.rest = "";
+                return Ok(Step::Length);
+            }
             self.rest = from;
             let function = from.starts_with('(');
             return Err(self.fault(if function {
@@ -154,11 +164,12 @@ impl<'p> Reader<'p> {
     }
 
     /// What follows `[`, up to and with its `]`.
-    fn bracket(&mut self) -> Result<Step, JsonPathError> {
+    pub(super) fn bracket(&mut self) -> Result<Step, JsonPathError> {
         self.eat_blanks();
         let step = match self.rest.chars().next() {
             None => return Err(self.fault(JsonPathFault::Unclosed)),
-            Some('?' | '(') => return Err(self.fault(JsonPathFault::Filter)),
+            Some('?') => self.filter()?,
+            Some('(') => return Err(self.fault(JsonPathFault::Filter)),
             Some('*') => {
                 self.eat('*');
                 Step::Wildcard
@@ -202,7 +213,7 @@ impl<'p> Reader<'p> {
     }
 
     /// A name in quotation marks of either kind; a backslash takes the next character as it is.
-    fn quoted(&mut self) -> Result<String, JsonPathError> {
+    pub(super) fn quoted(&mut self) -> Result<String, JsonPathError> {
         let Some(mark @ ('\'' | '"')) = self.rest.chars().next() else {
             return Err(self.fault(JsonPathFault::UnexpectedCharacter));
         };

@@ -144,10 +144,69 @@ fn quoted_names_hold_any_character() {
 
 #[test]
 fn filters_and_functions_are_refused_at_their_place() {
-    assert_eq!(fault("$.a[?(@.b==1)]"), (JsonPathFault::Filter, 4));
-    assert_eq!(fault("$.a[(@.length-1)]"), (JsonPathFault::Filter, 4));
-    assert_eq!(fault(" $.a.length() "), (JsonPathFault::Function, 11));
+    for (path, offset) in [
+        ("$.a[(@.length-1)]", 4),
+        ("$.a[?]", 5),
+        ("$.a[?(@.b==)]", 11),
+        ("$.a[?(@.b==x)]", 11),
+        ("$.a[?(@.b==1]", 12),
+        ("$.a[?(@..b)]", 7),
+        ("$.a[?(@.b[*])]", 12),
+        ("$.a[?(@.b=~x)]", 11),
+        ("$.a[?(@.b=~/x)]", 11),
+        ("$.a[?(@.b=~/(?=x)/)]", 11),
+    ] {
+        assert_eq!(fault(path), (JsonPathFault::Filter, offset), "{path}");
+    }
+    assert_eq!(fault("$.a.size()"), (JsonPathFault::Function, 8));
+    assert_eq!(fault("$.a.length().b"), (JsonPathFault::Function, 10));
     assert!(JsonPath::parse("$.a.length").is_ok());
+    let deep = |depth: usize| format!("$[?({}@.a)]", "!".repeat(depth));
+    assert!(JsonPath::parse(&deep(15)).is_ok());
+    assert_eq!(fault(&deep(16)).0, JsonPathFault::TooLong);
+}
+
+#[test]
+fn filters_keep_the_elements_they_accept() {
+    let document = json!({
+        "limit": 2,
+        "list": [{"n": 1, "t": "ab"}, {"n": 2, "t": "Bc"}, {"n": 3.5}, "x"],
+        "one": {"n": 1},
+    });
+    for (filter, wanted) in [
+        ("@.n", json!([1, 2, 3.5])),
+        ("!@.t", json!([3.5])),
+        ("@.n == 2", json!([2])),
+        ("@.n == 2.0", json!([2])),
+        ("@.n != 2", json!([1, 3.5])),
+        ("@.n < $.limit", json!([1])),
+        ("@.n<=2", json!([1, 2])),
+        ("@.n > 1 && @.n < 3", json!([2])),
+        ("@.n == 1 || @['n'] >= 3", json!([1, 3.5])),
+        ("!(@.n == 1 || @.n == 2) && @.n", json!([3.5])),
+        ("@.t == 'ab'", json!([1])),
+        ("@.t == \"ab\"", json!([1])),
+        ("'1' == @.n", json!([1])),
+        ("@.t =~ /[ab]+/", json!([1])),
+        ("@.t =~ /bC/i", json!([2])),
+        ("@.t =~ /b/", json!([])),
+        ("@.t == true", json!([])),
+    ] {
+        let path = format!("$.list[?({filter})].n");
+        assert_eq!(find(&path, &document), Some(wanted), "{path}");
+    }
+    assert_eq!(find("$.one[?(@.n==1)]", &document), Some(json!([{"n": 1}])));
+    assert_eq!(find("$.limit[?(@.n==1)]", &document), None);
+}
+
+#[test]
+fn length_counts_elements_and_members() {
+    let document = json!({"a": [1, 2, 3], "o": {"x": 1}, "s": "text"});
+    assert_eq!(find("$.a.length()", &document), Some(json!(3)));
+    assert_eq!(find(" $.o.length() ", &document), Some(json!(1)));
+    assert_eq!(find("$.length()", &document), Some(json!(3)));
+    assert_eq!(find("$.a[0:2].length()", &document), Some(json!(2)));
+    assert_eq!(find("$.s.length()", &document), None);
 }
 
 #[test]
@@ -217,6 +276,9 @@ fn a_result_that_copies_too_much_is_none() {
 
 #[test]
 fn the_message_names_fault_and_offset() {
-    let error = JsonPath::parse("$.a[?(@.b)]").unwrap_err();
-    assert_eq!(error.to_string(), "filters are not supported at offset 4");
+    let error = JsonPath::parse("$.a[(1)]").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "this filter is not supported at offset 4"
+    );
 }

@@ -5,6 +5,14 @@ type Fault<'a> = (&'a str, &'a str, u32, u32, &'a str, &'a str);
 
 const INTEGRATION_FAULTS: &[Fault<'_>] = &[
     (
+        "requestTemplates",
+        "{\"application/json\": \"a\\n#if($x) b\"}",
+        9,
+        42,
+        "/requestTemplates/application~1json",
+        "found a block without `#end` in line 2 of the template, at its offset 2: `#if($x) b`",
+    ),
+    (
         "type",
         "\"lambda\"",
         8,
