@@ -38,7 +38,7 @@ pub struct IntegrationRequest<'t, 'h> {
 
 impl<'t, 'h> MethodRequest<'t, 'h> {
     /// Applies the mappings, chooses template and conversion, fills the URI and writes the fields. `body` is the whole
-    /// client body where [`Self::request_body_need`] says [`BodyNeed::Whole`], else nothing is read from it.
+    /// client body where [`Self::request_body_need`] says `BodyNeed::Whole`, else nothing is read from it.
     ///
     /// # Errors
     /// 400 for a body that a mapping cannot read and for paths that would walk; 415 by the passthrough table; 500 for
