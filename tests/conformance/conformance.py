@@ -274,6 +274,10 @@ def large_objects_stream(world):
     large_object(world, 256)
 
 
+def huge_objects_stream(world):
+    large_object(world, 2048)
+
+
 @check
 def abandoned_chunked_upload_leaves_nothing(world):
     bucket = world.fresh_bucket("abandoned")
@@ -435,7 +439,7 @@ def main():
     with store.seaweedfs(arguments.weed) as endpoint:
         world = World(arguments, endpoint)
         if arguments.large:
-            chosen.append(lambda world: large_object(world, 2048))
+            chosen.append(huge_objects_stream)
         for one in chosen:
             name = one.__name__.replace("_", " ")
             try:
