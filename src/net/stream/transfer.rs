@@ -13,6 +13,7 @@ use monoio::io::AsyncWriteRent;
 
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
+use crate::net::driver::sleep_ms;
 use crate::net::driver::yield_now;
 
 /// Bytes of one system call at most; the ring's length field has 32 bits.
@@ -22,10 +23,15 @@ const CALL_BYTES_MAX: usize = 1 << 30;
 /// keep the core: no other connection, no timer and no drain would get a turn.
 const PROMPT_CALLS_MAX: u32 = 64;
 
-/// Awaits a call, and gives way after many that never had to wait.
+/// Awaits a call; gives way first when many before it never had to wait. Not after it: whoever races the call must see
+/// its end at once.
 async fn in_turn<F: Future>(call: F) -> F::Output {
     thread_local! {
         static PROMPT_CALLS: Cell<u32> = const { Cell::new(0) };
+    }
+    if PROMPT_CALLS.get() >= PROMPT_CALLS_MAX {
+        PROMPT_CALLS.set(0);
+        yield_now().await;
     }
     let mut call = pin!(call);
     let mut waited = false;
@@ -35,12 +41,17 @@ async fn in_turn<F: Future>(call: F) -> F::Output {
         polled
     })
     .await;
-    let prompt_calls = if waited { 0 } else { PROMPT_CALLS.get() + 1 };
-    PROMPT_CALLS.set(prompt_calls % PROMPT_CALLS_MAX);
-    if prompt_calls >= PROMPT_CALLS_MAX {
-        yield_now().await;
-    }
+    PROMPT_CALLS.set(if waited { 0 } else { PROMPT_CALLS.get() + 1 });
     output
+}
+
+/// Whether a call is to be made again: the kernel may give up a ring operation on a non-blocking socket without having
+/// waited (after many wake-ups for nothing it goes to a worker thread, which does not wait), and a signal may end one.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 /// See [`crate::net::stream::Stream::recv`].
@@ -62,8 +73,14 @@ pub(super) async fn recv<S: AsyncReadRent>(
         return (Err(io::ErrorKind::TimedOut.into()), buffer);
     }
     buffer.resize(at, 0);
-    let (received, window) = in_turn(source.read(SliceMut::new(buffer, at, end))).await;
-    let buffer = window.into_inner();
+    let (received, buffer) = loop {
+        let (received, window) = in_turn(source.read(SliceMut::new(buffer, at, end))).await;
+        buffer = window.into_inner();
+        match received {
+            Err(error) if is_passing(&error) && deadline.fired().is_none() => sleep_ms(1).await,
+            received => break (received, buffer),
+        }
+    };
     match (deadline.fired(), &received) {
         // What came before the cut can still be answered.
         (None, _) | (Some(Cut::Read), Ok(1..)) => (received, buffer),
@@ -93,6 +110,7 @@ pub(super) async fn send<S: AsyncWriteRent, B: IoBuf>(
             Err(_) if deadline.fired() == Some(Cut::Both) => {
                 return (Err(io::ErrorKind::TimedOut.into()), buffer);
             }
+            Err(error) if is_passing(&error) => sleep_ms(1).await,
             Err(error) => return (Err(error), buffer),
         }
     }
