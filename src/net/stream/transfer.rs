@@ -45,8 +45,10 @@ async fn in_turn<F: Future>(call: F) -> F::Output {
     output
 }
 
-/// Whether a call is to be made again: the kernel may give up a ring operation on a non-blocking socket without having
-/// waited (after many wake-ups for nothing it goes to a worker thread, which does not wait), and a signal may end one.
+/// Whether a call is to be made again: it was ended by a signal, or gave up without having waited.
+///
+/// assumed: a ring operation on a non-blocking socket can come back so when the kernel hands it to a worker thread; no
+/// run has shown it, but it must not pass for a peer that has gone.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
