@@ -9,6 +9,7 @@ use crate::app::exit::Failure;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
+use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::identity::Identities;
 use crate::serve::server;
 use crate::serve::server::ServeError;
@@ -66,7 +67,7 @@ impl Gateway {
             region: Some(upstream.region),
             addressing: upstream.addressing,
             bucket: upstream.bucket,
-            credentials: upstream.credentials,
+            credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
             payload_signing: run.payload_signing,
             limits: run.limits,
             timeouts: run.timeouts,

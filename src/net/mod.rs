@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod clock;
+pub mod credentials;
 pub mod deadline;
 pub mod driver;
 pub mod listener;

@@ -200,6 +200,18 @@ impl GatewayFault {
         Self::of(ResponseType::IntegrationFailure)
     }
 
+    /// 503: nothing was sent to the store, for a reason that passes: no valid credentials to sign with. It has no type of
+    /// its own; documents change it as DEFAULT_5XX.
+    #[must_use]
+    pub fn service_unavailable() -> Self {
+        Self {
+            status: 503,
+            message: Some(Cow::Borrowed("Service Unavailable")),
+            error_type: Some("ServiceUnavailableException"),
+            ..Self::of(ResponseType::Default5xx)
+        }
+    }
+
     /// 500: the store's answer is over the response limit.
     #[must_use]
     pub fn integration_response_too_large() -> Self {
@@ -410,6 +422,10 @@ mod tests {
         assert_eq!(body(&GatewayFault::configuration_error()).len(), 36);
         assert_eq!(body(&GatewayFault::request_too_large()).len(), 31);
         assert_eq!(body(&GatewayFault::integration_timeout()).len(), 41);
+        assert_eq!(
+            body(&GatewayFault::service_unavailable()),
+            "{\"message\":\"Service Unavailable\"}"
+        );
         assert_eq!(
             body(&GatewayFault::invalid_path()),
             "{\"message\": \"Invalid path\"}"

@@ -123,7 +123,7 @@ async fn splice(
     let idle_ms = core.settings.timeouts.idle_ms_max;
     match splice_exact(
         &core.pipes,
-        &mut upstream.stream,
+        &mut upstream.connection.stream,
         client.stream,
         rest,
         idle_ms,

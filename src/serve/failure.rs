@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::net::credentials::slot::NoCredentials;
+
 /// Why a body could not be read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
@@ -18,6 +20,8 @@ pub enum BodyFault {
 /// Why a request to the store brought no response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailure {
+    /// There was nothing to sign with.
+    NoCredentials(NoCredentials),
     /// No connection: refused, unreachable, or connecting took too long.
     Connect {
         /// Whether it was the time limit.

@@ -302,9 +302,10 @@ fn upload_failure(fault: UploadFault) -> Failure {
 /// Spec 05, "Outcome of the backend call".
 fn call_failure(failure: CallFailure) -> Failure {
     if !matches!(failure, CallFailure::Body(_)) {
-        tracing::warn!(?failure, "the store did not answer");
+        tracing::warn!(?failure, "no answer of the store");
     }
     Failure::Fault(match failure {
+        CallFailure::NoCredentials(_) => GatewayFault::service_unavailable(),
         CallFailure::Connect { timed_out: false } => GatewayFault::configuration_error(),
         CallFailure::Connect { timed_out: true } | CallFailure::TimedOut => {
             GatewayFault::integration_timeout()

@@ -20,4 +20,5 @@ pub mod server;
 pub mod settings;
 pub mod upload;
 pub mod upstream_call;
+pub mod upstreams;
 pub mod worker;

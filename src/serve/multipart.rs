@@ -311,8 +311,11 @@ impl<'r> MultipartPut<'r> {
             fields: &fields,
             ..self.request
         };
-        let signed = self.core.sign(&request, payload, self.region);
-        let answer = call(self.core, signed, method, upload, self.answer_ms_max).await?;
+        let slot = &self.core.settings.credentials;
+        let signed = self.core.sign(slot, &request, payload, self.region);
+        let signed = signed.map_err(CallFailure::NoCredentials)?;
+        let pool = &self.core.upstream;
+        let answer = call(self.core, pool, signed, method, upload, self.answer_ms_max).await?;
         let success = (200..300).contains(&answer.head.status());
         if success {
             Ok(answer)

@@ -8,8 +8,11 @@ use std::sync::atomic::Ordering;
 
 use crate::net::buffer::BufferPool;
 use crate::net::clock;
+use crate::net::credentials::slot::CredentialSlot;
+use crate::net::credentials::slot::NoCredentials;
 use crate::net::deadline::DeadlineTable;
 use crate::net::splice::PipePool;
+use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::sign::Payload;
@@ -22,6 +25,7 @@ use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
+use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::signing_key::SigningKeyCache;
@@ -33,7 +37,7 @@ pub struct Core {
     /// Buffers for heads and bodies.
     pub buffers: BufferPool,
     /// Kept connections to the store.
-    pub upstream: UpstreamPool,
+    pub upstream: Rc<UpstreamPool>,
     /// How the store is addressed.
     pub store: StoreAddress,
     /// Pipes for splicing.
@@ -44,6 +48,7 @@ pub struct Core {
     pub draining: Cell<bool>,
     /// Connections open on this core.
     connections: Rc<Cell<usize>>,
+    upstreams: Upstreams,
     lifecycle: Arc<Lifecycle>,
     keys: RefCell<SigningKeyCache>,
     scratch: RefCell<Scratch>,
@@ -63,8 +68,8 @@ impl Core {
             connect_ms_max: settings.timeouts.connect_ms_max,
             ..PoolLimits::default()
         };
-        let upstream =
-            UpstreamPool::new(settings.endpoint.addresses().to_vec(), limits, &deadlines);
+        let upstreams = Upstreams::new(limits, &deadlines);
+        let upstream = upstreams.open(&settings.endpoint);
         let store = StoreAddress::new(
             settings.endpoint.authority(),
             settings.addressing,
@@ -76,6 +81,7 @@ impl Core {
             store,
             buffers: BufferPool::new(),
             upstream,
+            upstreams,
             pipes: PipePool::new(),
             deadlines,
             draining: Cell::new(false),
@@ -88,29 +94,39 @@ impl Core {
         }
     }
 
-    /// Signs a request for the store with the day's key.
+    /// The connections to `endpoint`, which is an upstream beside the store: the backend of an HTTP integration.
     #[must_use]
+    pub fn upstream_for(&self, endpoint: &Endpoint) -> Rc<UpstreamPool> {
+        self.upstreams.of(endpoint)
+    }
+
+    /// Signs a request for the store with the slot's keys of this day.
+    ///
+    /// # Errors
+    /// The slot has no keys, or none that are still good.
     pub fn sign(
         &self,
+        slot: &CredentialSlot,
         request: &UpstreamRequest<'_>,
         payload: &Payload,
         region: &str,
-    ) -> SignedRequest {
+    ) -> Result<SignedRequest, NoCredentials> {
         let now = clock::now().unix;
-        let credentials = &self.settings.credentials;
-        let key = self
-            .keys
-            .borrow_mut()
-            .get(credentials, now, region, SERVICE);
-        request.sign(
-            payload,
-            Signer {
-                key: &key,
-                credentials,
-                now,
-            },
-            &mut self.scratch.borrow_mut(),
-        )
+        slot.with(now, |credentials| {
+            let key = self
+                .keys
+                .borrow_mut()
+                .get(credentials, now, region, SERVICE);
+            request.sign(
+                payload,
+                Signer {
+                    key: &key,
+                    credentials,
+                    now,
+                },
+                &mut self.scratch.borrow_mut(),
+            )
+        })
     }
 
     /// `N` random bytes.

@@ -152,9 +152,11 @@ pub async fn send(
             });
         }
     };
-    let signed = core.sign(&upstream_request, &payload, region);
+    let signed = core.sign(&settings.credentials, &upstream_request, &payload, region);
+    let signed = signed.map_err(CallFailure::NoCredentials)?;
     let answer = call(
         core,
+        &core.upstream,
         signed,
         upstream_request.method,
         &mut upload,

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 
 use crate::api::table::Table;
+use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
-use crate::wire::sigv4::credentials::Credentials;
 
 pub use crate::pipeline::store_path::Addressing;
 
@@ -34,7 +34,7 @@ pub struct ServeSettings {
     /// `--s3-bucket`: put before the path of URIs that name no bucket.
     pub bucket: Option<String>,
     /// The keys that sign towards the store.
-    pub credentials: Credentials,
+    pub credentials: CredentialSlot,
     /// How bodies are signed.
     pub payload_signing: PayloadSigning,
     /// Size limits.

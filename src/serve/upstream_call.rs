@@ -1,6 +1,7 @@
-//! One request to the store: connection, sending, the answer's head, and the one retry.
+//! One request to an upstream: connection, sending, the answer's head, and the one retry.
 
 use std::pin::pin;
+use std::rc::Rc;
 
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
@@ -8,6 +9,7 @@ use crate::net::stream::ReadHalf;
 use crate::net::stream::Stream;
 use crate::net::stream::WriteHalf;
 use crate::net::upstream::pool::Leased;
+use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::sign::SignedRequest;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::failure::CallFailure;
@@ -53,7 +55,7 @@ pub struct UpstreamResponse {
     /// The body that follows it.
     pub body: BodyReader,
     /// The connection it comes on.
-    pub stream: Stream,
+    pub connection: Leased,
     /// What came with the head.
     pub inbox: Inbox,
     /// The request was sent whole, so that another may follow it.
@@ -74,30 +76,28 @@ impl UpstreamResponse {
         max: usize,
         idle_ms: u64,
     ) -> (Result<usize, crate::serve::failure::BodyFault>, Vec<u8>) {
-        self.stream.arm(idle_ms, Cut::Both);
-        let result = self
-            .body
-            .read(&mut self.stream, &mut self.inbox, out, max)
-            .await;
-        self.stream.disarm();
+        let stream = &mut self.connection.stream;
+        stream.arm(idle_ms, Cut::Both);
+        let result = self.body.read(stream, &mut self.inbox, out, max).await;
+        stream.disarm();
         result
     }
 
-    /// Gives the connection back if both messages ended cleanly (invariant 7), closes it otherwise.
+    /// Gives the connection back to its pool if both messages ended cleanly (invariant 7), closes it otherwise.
     pub fn finish(self, core: &Core) {
         let clean = self.request_complete
             && self.body.is_done()
             && self.inbox.is_empty()
             && response_keeps_alive(&self.head)
-            && !self.stream.timed_out();
+            && !self.connection.stream.timed_out();
         core.buffers.give(self.inbox.into_buffer());
         if clean {
-            core.upstream.put(self.stream);
+            self.connection.give_back();
         }
     }
 }
 
-/// Sends `request` with `body` and waits for the head of the answer.
+/// Sends `request` with `body` on a connection of `pool` and waits for the head of the answer.
 ///
 /// `answer_ms_max` counts from the moment the request was sent whole; sending itself is under the idle limit.
 ///
@@ -105,6 +105,7 @@ impl UpstreamResponse {
 /// What happened, and on whose side.
 pub async fn call(
     core: &Core,
+    pool: &Rc<UpstreamPool>,
     request: SignedRequest,
     method: &[u8],
     body: &mut Upload<'_>,
@@ -116,21 +117,28 @@ pub async fn call(
         && !matches!(body, Upload::Memory(memory) if memory.is_empty());
     let can_repeat = !matches!(body, Upload::Stream(_) | Upload::Parts(_))
         && IDEMPOTENT_METHODS.contains(&method);
-    let leased = lease(core, false).await?;
+    let leased = lease(pool, Freshness::Any).await?;
     match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
         Err(CallFailure::Lost(loss)) if can_repeat && loss.allows_retry(has_body) => {
-            let fresh = lease(core, true).await?;
+            let fresh = lease(pool, Freshness::New).await?;
             attempt(core, fresh, &mut message, method, body, answer_ms_max).await
         }
         outcome => outcome,
     }
 }
 
-async fn lease(core: &Core, fresh: bool) -> Result<Leased, CallFailure> {
-    let leased = if fresh {
-        core.upstream.connect().await
-    } else {
-        core.upstream.lease().await
+/// Which connections serve.
+enum Freshness {
+    /// A kept one or a new one.
+    Any,
+    /// A new one.
+    New,
+}
+
+async fn lease(pool: &Rc<UpstreamPool>, freshness: Freshness) -> Result<Leased, CallFailure> {
+    let leased = match freshness {
+        Freshness::Any => pool.lease().await,
+        Freshness::New => pool.connect().await,
     };
     leased.map_err(|error| CallFailure::Connect {
         timed_out: error.kind() == std::io::ErrorKind::TimedOut,
@@ -139,7 +147,7 @@ async fn lease(core: &Core, fresh: bool) -> Result<Leased, CallFailure> {
 
 async fn attempt(
     core: &Core,
-    leased: Leased,
+    mut leased: Leased,
     message: &mut Message,
     method: &[u8],
     body: &mut Upload<'_>,
@@ -154,19 +162,23 @@ async fn attempt(
         idle_ms: core.settings.timeouts.idle_ms_max,
     };
     let outcome = match body {
-        Upload::Empty => exchange.at_once(leased.stream, message.head.clone()).await,
+        Upload::Empty => {
+            exchange
+                .at_once(&mut leased.stream, message.head.clone())
+                .await
+        }
         Upload::Memory(memory) if memory.len() <= JOINED_BYTES_MAX => {
             let mut whole = message.head.clone();
             memory.append_to(&mut whole);
-            exchange.at_once(leased.stream, whole).await
+            exchange.at_once(&mut leased.stream, whole).await
         }
         Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) => {
             exchange
-                .side_by_side(core, leased.stream, message, body)
+                .side_by_side(core, &mut leased.stream, message, body)
                 .await
         }
     };
-    let (stream, request_complete) = outcome?;
+    let request_complete = outcome?;
     let framing =
         response_framing(method, &exchange.head).map_err(|_doubtful| CallFailure::Malformed)?;
     if matches!(framing, BodyFraming::None) && !exchange.inbox.is_empty() {
@@ -175,7 +187,7 @@ async fn attempt(
     Ok(UpstreamResponse {
         head: exchange.head,
         body: BodyReader::new(framing),
-        stream,
+        connection: leased,
         inbox: exchange.inbox,
         request_complete,
     })
@@ -197,12 +209,12 @@ struct Sending {
 }
 
 impl Sending {
-    /// Sends `message` and then waits for the answer.
+    /// Sends `message` and then waits for the answer. Tells that the request was sent whole.
     async fn at_once(
         &mut self,
-        mut stream: Stream,
+        stream: &mut Stream,
         message: Vec<u8>,
-    ) -> Result<(Stream, bool), CallFailure> {
+    ) -> Result<bool, CallFailure> {
         let all = 0..message.len();
         stream.arm(self.idle_ms, Cut::Both);
         let (sent, _message) = stream.send_all(message, all).await;
@@ -211,23 +223,24 @@ impl Sending {
             return Err(self.lost(false));
         }
         stream.arm(self.answer_ms_max, Cut::Both);
-        self.read_head(&mut stream, true).await?;
+        self.read_head(stream, true).await?;
         stream.disarm();
-        Ok((stream, true))
+        Ok(true)
     }
 
-    /// Sends while it listens, since a store may answer before it has read the body.
+    /// Sends while it listens, since a store may answer before it has read the body. Tells whether the request was sent
+    /// whole.
     async fn side_by_side(
         &mut self,
         core: &Core,
-        mut stream: Stream,
+        stream: &mut Stream,
         message: &mut Message,
         body: &mut Upload<'_>,
-    ) -> Result<(Stream, bool), CallFailure> {
+    ) -> Result<bool, CallFailure> {
         let halves = stream.halves().map_err(|_gone| self.lost(false))?;
         let complete = self.both_halves(core, halves, message, body).await?;
         stream.disarm();
-        Ok((stream, complete))
+        Ok(complete)
     }
 
     async fn both_halves(

@@ -6,6 +6,7 @@
 )]
 
 mod conversion_faults;
+mod credentials;
 #[cfg(feature = "demo")]
 mod demo;
 mod drain;

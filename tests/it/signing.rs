@@ -17,6 +17,7 @@ use ring::hmac;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::serve::settings::PayloadSigning;
 use sluicegate::wire::date::parse_amz_date;
+use sluicegate::wire::sigv4::credentials::Credentials;
 use sluicegate::wire::sigv4::credentials::Secret;
 
 use crate::support::backend::Backend;
@@ -24,6 +25,8 @@ use crate::support::backend::stored;
 use crate::support::client::fetch;
 use crate::support::gateway::ACCESS_KEY_ID;
 use crate::support::gateway::SECRET_ACCESS_KEY;
+use crate::support::gateway::credentials;
+use crate::support::gateway::fixed;
 use crate::support::gateway::on_each_driver;
 use crate::support::message::Message;
 use crate::support::object_api::gateway_for;
@@ -46,7 +49,10 @@ fn sent(
     let store = Backend::answering(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec());
     let gateway = gateway_for(&object_api(), driver, &store, |settings| {
         settings.payload_signing = signing;
-        settings.credentials.session_token = Some(Secret::new(TOKEN));
+        settings.credentials = fixed(Credentials {
+            session_token: Some(Secret::new(TOKEN)),
+            ..credentials()
+        });
     });
     assert_eq!(
         fetch(gateway.address, method, target, fields, body).status(),

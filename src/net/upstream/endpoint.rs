@@ -1,4 +1,4 @@
-//! Where the store is.
+//! Where an upstream is: the store, or the backend of an HTTP integration.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,7 @@ const PORT_DEFAULT: u16 = 80;
 /// RFC 1035 §2.3.4.
 const HOST_BYTES_MAX: usize = 253;
 
-/// A store's address, checked: `http`, a host and a port, nothing else.
+/// An upstream's address, checked: `http`, a host and a port, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     host: String,

@@ -12,8 +12,8 @@ use crate::wire::sigv4::hex::{self, Hex};
 /// The last element of each credential scope.
 pub(crate) const SCOPE_TERMINATOR: &str = "aws4_request";
 
-/// Keys that one core keeps: an upstream or two per region, with room for a change of credentials.
-const CACHED_KEYS_MAX: usize = 8;
+/// Keys that one core keeps: the store's, those of roles and of callers, per region, with room for a change of credentials.
+const CACHED_KEYS_MAX: usize = 64;
 
 /// The key of one access key, day, region and service (spec 09, "Key").
 pub struct SigningKey {
@@ -98,7 +98,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The signing keys of one core: at most 8, the oldest goes first.
+/// The signing keys of one core: at most 64, the one used last in front; the one unused for longest goes first.
 #[derive(Debug, Default)]
 pub struct SigningKeyCache {
     entries: Vec<CachedKey>,
@@ -129,13 +129,19 @@ impl SigningKeyCache {
         region: &str,
         service: &str,
     ) -> Rc<SigningKey> {
-        let found = self.entries.iter_mut().find(|entry| {
+        let found = self.entries.iter().position(|entry| {
             entry.access_key_id == credentials.access_key_id
                 && entry.region == region
                 && entry.service == service
         });
+        if let Some(position) = found {
+            // A single signer finds its key in front; several keep theirs near it.
+            if let Some(front) = self.entries.get_mut(..=position) {
+                front.rotate_right(1);
+            }
+        }
         let fresh = || Rc::new(SigningKey::new(credentials, now, region, service));
-        if let Some(entry) = found {
+        if let (Some(_), Some(entry)) = (found, self.entries.first_mut()) {
             if entry.key.day() != now.day()
                 || entry.secret_access_key != credentials.secret_access_key
             {
@@ -144,17 +150,16 @@ impl SigningKeyCache {
             }
             return Rc::clone(&entry.key);
         }
-        if self.entries.len() >= CACHED_KEYS_MAX {
-            self.entries.remove(0);
-        }
+        self.entries.truncate(CACHED_KEYS_MAX - 1);
         let key = fresh();
-        self.entries.push(CachedKey {
+        let entry = CachedKey {
             access_key_id: credentials.access_key_id.clone(),
             secret_access_key: credentials.secret_access_key.clone(),
             region: region.to_owned(),
             service: service.to_owned(),
             key: Rc::clone(&key),
-        });
+        };
+        self.entries.insert(0, entry);
         key
     }
 }
@@ -252,12 +257,33 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_drops_its_oldest_key_at_the_limit() {
+    fn the_cache_drops_the_key_unused_for_longest_at_the_limit() {
         let mut cache = SigningKeyCache::new();
-        for n in 0..=CACHED_KEYS_MAX {
-            let _key = cache.get(&credentials("s"), NOON, &format!("region-{n}"), "s3");
+        let mut get = |n: usize| cache.get(&credentials("s"), NOON, &format!("region-{n}"), "s3");
+        let first = get(0);
+        for n in 1..CACHED_KEYS_MAX {
+            let _key = get(n);
         }
+        assert!(Rc::ptr_eq(&first, &get(0)), "all fit");
+        let _one_more = get(CACHED_KEYS_MAX);
+        assert!(Rc::ptr_eq(&first, &get(0)), "it was used a moment ago");
         assert_eq!(cache.entries.len(), CACHED_KEYS_MAX);
-        assert!(cache.entries.iter().all(|entry| entry.region != "region-0"));
+        assert!(cache.entries.iter().all(|entry| entry.region != "region-1"));
+    }
+
+    #[test]
+    fn signers_that_take_turns_get_their_own_keys() {
+        let mut cache = SigningKeyCache::new();
+        let other = Credentials {
+            access_key_id: "OTHER".to_owned(),
+            ..credentials("s")
+        };
+        for _ in 0..3 {
+            for signer in [&credentials("s"), &other] {
+                let key = cache.get(signer, NOON, "us-east-1", "s3");
+                assert!(key.credential().starts_with(&signer.access_key_id));
+            }
+        }
+        assert_eq!(cache.entries.len(), 2);
     }
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use sluicegate::api::openapi::ImportOptions;
 use sluicegate::api::openapi::import;
 use sluicegate::api::table::Table;
+use sluicegate::net::credentials::slot::CredentialSlot;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::identity::Identities;
@@ -63,11 +64,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         region: Some("us-east-1".to_owned()),
         addressing: Addressing::Path,
         bucket: None,
-        credentials: Credentials {
-            access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: Secret::new(SECRET_ACCESS_KEY),
-            session_token: None,
-        },
+        credentials: fixed(credentials()),
         payload_signing: PayloadSigning::Auto,
         limits: Limits {
             payload_bytes_max: 10 * 1024 * 1024,
@@ -83,6 +80,20 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         ignore_authorizers: true,
         identities: Identities::default(),
     }
+}
+
+/// The keys that the gateway signs with.
+pub(crate) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: Secret::new(SECRET_ACCESS_KEY),
+        session_token: None,
+    }
+}
+
+/// Keys that never change.
+pub(crate) fn fixed(credentials: Credentials) -> CredentialSlot {
+    CredentialSlot::fixed("store", "test", credentials)
 }
 
 impl Gateway {

@@ -1,4 +1,4 @@
-//! A core's idle connections to the store.
+//! A core's idle connections to one upstream.
 //!
 //! Last in, first out: the connection used last is the one least likely to have been closed by the store. A connection is
 //! given out only if it is young and its receive queue is empty: bytes that nobody asked for would be taken for the
@@ -47,7 +47,7 @@ impl Default for PoolLimits {
     }
 }
 
-/// Connections of one core to one store.
+/// Connections of one core to one upstream.
 #[derive(Debug)]
 pub struct UpstreamPool {
     addresses: Vec<SocketAddr>,
@@ -58,13 +58,21 @@ pub struct UpstreamPool {
     idle: Rc<RefCell<VecDeque<Idle>>>,
 }
 
-/// A connection for one exchange. Give it back with [`UpstreamPool::put`] if both sides of the exchange ended cleanly.
+/// A connection for one exchange, which knows the pool it came from. Dropping it closes it.
 #[derive(Debug)]
 pub struct Leased {
     /// The connection.
     pub stream: Stream,
     /// It has carried an exchange before: the store may close it just now, so one retry is allowed.
     pub reused: bool,
+    pool: Rc<UpstreamPool>,
+}
+
+impl Leased {
+    /// Keeps the connection for the next exchange with its upstream. Only if both messages of this one ended cleanly.
+    pub fn give_back(self) {
+        self.pool.put(self.stream);
+    }
 }
 
 /// Oldest in front.
@@ -77,31 +85,32 @@ struct Idle {
 impl UpstreamPool {
     /// An empty pool; runs on a core only. `addresses` are tried in order.
     #[must_use]
-    pub fn new(addresses: Vec<SocketAddr>, limits: PoolLimits, deadlines: &DeadlineTable) -> Self {
+    pub fn new(
+        addresses: Vec<SocketAddr>,
+        limits: PoolLimits,
+        deadlines: &DeadlineTable,
+    ) -> Rc<Self> {
         let idle = Rc::new(RefCell::new(VecDeque::new()));
         drop(spawn(reap_forever(
             Rc::downgrade(&idle),
             limits.idle_ms_max,
         )));
-        Self {
+        Rc::new(Self {
             addresses,
             preferred: Cell::new(0),
             limits,
             deadlines: deadlines.clone(),
             idle,
-        }
+        })
     }
 
     /// An idle connection that is young and clean, else a new one.
     ///
     /// # Errors
     /// As [`UpstreamPool::connect`].
-    pub async fn lease(&self) -> io::Result<Leased> {
+    pub async fn lease(self: &Rc<Self>) -> io::Result<Leased> {
         match self.checkout() {
-            Some(stream) => Ok(Leased {
-                stream,
-                reused: true,
-            }),
+            Some(stream) => Ok(self.leased(stream, true)),
             None => self.connect().await,
         }
     }
@@ -111,7 +120,7 @@ impl UpstreamPool {
     ///
     /// # Errors
     /// The failure at the address tried last; `TimedOut` if it did not answer.
-    pub async fn connect(&self) -> io::Result<Leased> {
+    pub async fn connect(self: &Rc<Self>) -> io::Result<Leased> {
         let until_ms = clock::monotonic_ms().saturating_add(self.limits.connect_ms_max);
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         let count = self.addresses.len();
@@ -129,15 +138,20 @@ impl UpstreamPool {
             match Stream::connect(address, &self.deadlines, left_ms / shares).await {
                 Ok(stream) => {
                     self.preferred.set(position);
-                    return Ok(Leased {
-                        stream,
-                        reused: false,
-                    });
+                    return Ok(self.leased(stream, false));
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    fn leased(self: &Rc<Self>, stream: Stream, reused: bool) -> Leased {
+        Leased {
+            stream,
+            reused,
+            pool: Rc::clone(self),
+        }
     }
 
     /// The idle connection that was used last, if it is young and clean; those that are not are closed.

@@ -15,7 +15,7 @@ const LIMITS: PoolLimits = PoolLimits {
     connect_ms_max: 5_000,
 };
 
-fn pool(core: &Core, limits: PoolLimits) -> (UpstreamPool, TcpListener) {
+fn pool(core: &Core, limits: PoolLimits) -> (Rc<UpstreamPool>, TcpListener) {
     let (listener, address) = listening();
     (
         UpstreamPool::new(vec![address], limits, &core.deadlines),
@@ -24,7 +24,7 @@ fn pool(core: &Core, limits: PoolLimits) -> (UpstreamPool, TcpListener) {
 }
 
 /// A connection of the pool with the store's end.
-async fn fresh(pool: &UpstreamPool, listener: &TcpListener) -> (Stream, TcpStream) {
+async fn fresh(pool: &Rc<UpstreamPool>, listener: &TcpListener) -> (Stream, TcpStream) {
     let leased = pool.connect().await.unwrap();
     assert!(!leased.reused);
     (leased.stream, listener.accept().unwrap().0)
@@ -42,6 +42,19 @@ fn last_connection_put_is_leased_first() {
         let leased = pool.lease().await.unwrap();
         assert_eq!((leased.reused, leased.stream.raw_fd()), (true, last));
         assert_eq!(pool.idle_count(), 1);
+    });
+}
+
+#[test]
+fn a_leased_connection_goes_back_to_the_pool_it_came_from() {
+    on_each_driver(async |core| {
+        let (one, _listener_one) = pool(&core, LIMITS);
+        let (two, _listener_two) = pool(&core, LIMITS);
+        let leased = two.lease().await.unwrap();
+        one.lease().await.unwrap().give_back();
+        assert_eq!((one.idle_count(), two.idle_count()), (1, 0));
+        leased.give_back();
+        assert_eq!((one.idle_count(), two.idle_count()), (1, 1));
     });
 }
 
