@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::api::binary_media_types::BinaryMediaTypes;
 use crate::api::gateway_response::GatewayResponses;
+use crate::api::iam_policy::Policy;
 use crate::api::model::Method;
 use crate::api::resource_tree::ResourceTree;
 
@@ -22,6 +23,8 @@ pub struct Table {
     pub binary_media_types: BinaryMediaTypes,
     /// `x-amazon-apigateway-gateway-responses`
     pub gateway_responses: GatewayResponses,
+    /// `x-amazon-apigateway-policy`
+    pub resource_policy: Option<Policy>,
     /// All methods, in document order; [`Self::resources`] refers to them by index.
     pub methods: Vec<Method>,
     /// Paths to methods.

@@ -25,6 +25,8 @@ use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
 use crate::support::gateway::table_of;
 use crate::support::message::Message;
+use crate::support::object_api::gateway_for;
+use crate::support::object_api::object_api;
 use crate::support::signer::BOB;
 use crate::support::signer::Pairs;
 use crate::support::signer::SESSION;
@@ -505,4 +507,46 @@ fn a_policy_decides_what_a_caller_may_invoke() {
         denied("GET/o/secret", " with an explicit deny")
     );
     assert_eq!(store.requests().len(), 1);
+}
+
+#[test]
+fn a_resource_policy_keeps_anybody_out_that_it_does_not_let_in() {
+    on_each_driver(|driver| {
+        let store = accepting();
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+             "Resource": ["execute-api:/o/GET/b/*", "execute-api:/o/PUT/b/inbox"],
+             "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}},
+            {"Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke",
+             "Resource": "arn:aws:execute-api:eu-west-1:210987654321:zyx9876543/o/*/b/secret"}]});
+        let mut document = object_api();
+        document["x-amazon-apigateway-policy"] = policy;
+        let gateway = gateway_for(&document, driver, &store, |settings| {
+            settings.ignore_authorizers = false;
+        });
+        let api_id = sluicegate::api::table::api_id("objects");
+        let outcome = |method: &str, target: &str| {
+            told(&ask(
+                &gateway,
+                method,
+                target,
+                &[],
+                if method == "PUT" { b"x" } else { b"" },
+            ))
+        };
+        let denied = |tail: &str, end: &str| {
+            format!(
+                "AccessDeniedException {{\"Message\":\"User: anonymous is not authorized to perform: execute-api:Invoke \
+                 on resource: arn:aws:execute-api:us-east-1:********9012:{api_id}/o/{tail}{end}\"}}"
+            )
+        };
+        assert_eq!(outcome("GET", "/o/b/k"), "200");
+        assert_eq!(outcome("PUT", "/o/b/inbox"), "200");
+        assert_eq!(outcome("PUT", "/o/b/k"), denied("PUT/b/k", ""));
+        assert_eq!(outcome("GET", "/o/b"), denied("GET/b", ""));
+        let secret = denied("GET/b/secret", " with an explicit deny");
+        assert_eq!(outcome("GET", "/o/b/secret"), secret);
+        assert_eq!(outcome("GET", "/o//b/s%65cret/"), secret);
+        assert_eq!(store.requests().len(), 2);
+    });
 }

@@ -1,4 +1,5 @@
-//! IAM identity policies for `execute-api:Invoke` (spec 09, "Authorization"): compiled at load, evaluated without a clock.
+//! IAM policies: of identities and roles, and the resource policy of an API (spec 09, "Authorization"). Compiled at load,
+//! evaluated without a clock.
 //!
 //! Whatever a policy says that is not understood here is a fault of the policy: nothing is passed over.
 
@@ -6,7 +7,9 @@ pub mod condition;
 pub mod condition_key;
 pub mod pattern;
 pub mod principal;
+pub mod principal_pattern;
 mod reader;
+pub mod s3_values;
 
 use crate::api::iam_policy::condition::Condition;
 use crate::api::iam_policy::condition_key::Call;
@@ -14,10 +17,12 @@ use crate::api::iam_policy::condition_key::ConditionKey;
 use crate::api::iam_policy::pattern::Glob;
 use crate::api::iam_policy::pattern::ResourcePattern;
 use crate::api::iam_policy::principal::Principal;
+use crate::api::iam_policy::principal_pattern::PrincipalPattern;
+use crate::api::openapi::node::Node;
 use crate::api::openapi::node::Position;
 
 /// The action of a call to a method.
-pub const INVOKE: &str = "execute-api:invoke";
+pub const INVOKE: &str = "execute-api:Invoke";
 
 /// Bytes of a policy. IAM counts 6,144 characters without blanks.
 pub const POLICY_BYTES_MAX: usize = 64 * 1024;
@@ -42,7 +47,7 @@ pub enum Decision {
     Denied,
 }
 
-/// The policy of one principal, whose own variables are filled in.
+/// The policy of one principal, whose own variables are filled in, or of an API.
 #[derive(Debug)]
 pub struct Policy {
     statements: Vec<Statement>,
@@ -51,6 +56,8 @@ pub struct Policy {
 #[derive(Debug)]
 struct Statement {
     effect: Effect,
+    /// Of whom it speaks: in resource policies alone.
+    principals: Option<Listed<PrincipalPattern>>,
     actions: Listed<Glob>,
     resources: Listed<ResourcePattern>,
     conditions: Vec<Condition>,
@@ -85,11 +92,21 @@ impl Policy {
         reader::read(text, principal)
     }
 
+    /// Reads the resource policy of the API `api_id`.
+    ///
+    /// # Errors
+    /// Every statement that is none, or has an element that is not enforced here; never empty.
+    pub fn of_api(node: &Node, api_id: &str) -> Result<Self, Vec<PolicyFault>> {
+        reader::read_resource_policy(node, api_id)
+    }
+
     /// What it says to a call; a denial anywhere comes first.
     #[must_use]
     pub fn decide(&self, call: &Call<'_>) -> Decision {
         let mut decision = Decision::Silent;
-        for statement in self.statements.iter().filter(|one| one.speaks_of(call)) {
+        let action = call.action.to_ascii_lowercase();
+        let speaks = |one: &&Statement| one.speaks_of(&action, call);
+        for statement in self.statements.iter().filter(speaks) {
             match statement.effect {
                 Effect::Deny => return Decision::Denied,
                 Effect::Allow => decision = Decision::Allowed,
@@ -107,8 +124,13 @@ impl Policy {
 }
 
 impl Statement {
-    fn speaks_of(&self, call: &Call<'_>) -> bool {
-        self.actions.covers(|pattern| pattern.matches(INVOKE))
+    /// `action` in small letters.
+    fn speaks_of(&self, action: &str, call: &Call<'_>) -> bool {
+        self.actions.covers(|pattern| pattern.matches(action))
+            && self
+                .principals
+                .as_ref()
+                .is_none_or(|listed| listed.covers(|pattern| pattern.matches(call.principal)))
             && self
                 .resources
                 .covers(|pattern| pattern.matches(call.resource))

@@ -30,6 +30,8 @@ pub enum Wildcards {
 pub enum Variables<'p> {
     /// Plain text.
     None,
+    /// There are none to fill in: a policy of many callers. `${*}`, `${?}` and `${$}` are the characters themselves.
+    Refused,
     /// Those of this principal; `${*}`, `${?}` and `${$}` are the characters themselves.
     Of(&'p Principal),
 }
@@ -44,14 +46,16 @@ impl Glob {
         let mut tokens = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
-            if let (Variables::Of(principal), Some(tail)) = (variables, rest.strip_prefix("${")) {
-                let (name, tail) = tail.split_once('}').ok_or_else(|| unknown_variable(tail))?;
-                let value = match name {
-                    "*" | "?" | "$" => name,
-                    _ => principal
-                        .variable(name)
-                        .ok_or_else(|| unknown_variable(name))?,
+            let variable = rest.strip_prefix("${");
+            if let Some(tail) = variable.filter(|_| !matches!(variables, Variables::None)) {
+                let unknown = |name| unknown_variable(name, variables);
+                let (name, tail) = tail.split_once('}').ok_or_else(|| unknown(tail))?;
+                let value = match (name, variables) {
+                    ("*" | "?" | "$", _) => Some(name),
+                    (_, Variables::Of(principal)) => principal.variable(name),
+                    (_, Variables::None | Variables::Refused) => None,
                 };
+                let value = value.ok_or_else(|| unknown(name))?;
                 tokens.extend(value.chars().map(Token::Character));
                 rest = tail;
                 continue;
@@ -157,6 +161,73 @@ impl ResourcePattern {
         Ok(Self(tokens))
     }
 
+    /// Compiles a resource of the resource policy of the API `api_id`: `*`, `execute-api:/stage/METHOD/path`, or an ARN.
+    /// A policy speaks of the API that it is attached to: partition, region, account and a whole API id of an ARN, which
+    /// are those that the API has at AWS, stand for its own.
+    pub fn compile_for_api(
+        text: &str,
+        api_id: &str,
+        variables: Variables<'_>,
+    ) -> Result<Self, String> {
+        if text == "*" {
+            return Self::compile(text, variables);
+        }
+        if let Some(rest) = text.strip_prefix("execute-api:/") {
+            return Self::of_api(api_id, Some(rest), variables);
+        }
+        let wanted = |what: &str| {
+            let found = shortened(text);
+            format!("found `{found}`, wanted {what}")
+        };
+        if !text.starts_with("arn:") {
+            return Err(wanted("`*`, `execute-api:/stage/METHOD/path` or an ARN"));
+        }
+        let elements = split_arn_text(text);
+        let element = |index: usize| elements.get(index).copied();
+        if !matches!(element(2), None | Some("*" | "execute-api")) {
+            return Err(wanted("an ARN of the service execute-api"));
+        }
+        let resource = element(5).unwrap_or("*");
+        let (id, rest) = match resource.split_once('/') {
+            Some((id, rest)) => (id, Some(rest)),
+            None => (resource, None),
+        };
+        if !id.contains(['*', '?', '$']) {
+            return Self::of_api(api_id, rest, variables);
+        }
+        if id.bytes().all(|byte| byte == b'*') {
+            let resource = Glob::compile(resource, Wildcards::Active, variables)?;
+            return Ok(Self::of_methods(resource));
+        }
+        Err(wanted("`*` or a whole API id in the ARN"))
+    }
+
+    fn of_api(api_id: &str, rest: Option<&str>, variables: Variables<'_>) -> Result<Self, String> {
+        let mut resource = Glob::compile(api_id, Wildcards::Literal, Variables::None)?;
+        if let Some(rest) = rest {
+            resource.0.push(Token::Character('/'));
+            let rest = Glob::compile(rest, Wildcards::Active, variables)?;
+            resource.0.extend(rest.0);
+        }
+        Ok(Self::of_methods(resource))
+    }
+
+    /// The methods whose ARN ends as `resource` says. No element before it takes a colon, so that no path can stand for
+    /// another.
+    fn of_methods(resource: Glob) -> Self {
+        const ELEMENTS: [&str; 5] = ["arn", "*", "execute-api", "*", "*"];
+        let mut tokens = Vec::new();
+        for element in ELEMENTS {
+            match element {
+                "*" => tokens.push(Token::RunWithinElement),
+                _ => tokens.extend(element.chars().map(Token::Character)),
+            }
+            tokens.push(Token::Character(':'));
+        }
+        tokens.extend(resource.0);
+        Self(tokens)
+    }
+
     /// Whether an ARN fits.
     #[must_use]
     pub fn matches(&self, arn: &str) -> bool {
@@ -230,13 +301,19 @@ fn split_arn_text(text: &str) -> Vec<&str> {
     elements
 }
 
-/// The fault of a variable that this principal has not.
-fn unknown_variable(name: &str) -> String {
+/// The fault of a variable that has no value.
+fn unknown_variable(name: &str, variables: Variables<'_>) -> String {
+    let wanted = match variables {
+        Variables::Of(_) => {
+            "wanted one of the caller's own: ${aws:username}, ${aws:userid}, ${aws:PrincipalArn}, \
+             ${aws:PrincipalAccount}, ${aws:PrincipalType}"
+        }
+        Variables::None | Variables::Refused => {
+            "wanted none: a resource policy has no variables here"
+        }
+    };
     let name = shortened(name);
-    format!(
-        "found the policy variable `${{{name}}}`, wanted one of the caller's own: ${{aws:username}}, ${{aws:userid}}, \
-         ${{aws:PrincipalArn}}, ${{aws:PrincipalAccount}}, ${{aws:PrincipalType}}"
-    )
+    format!("found the policy variable `${{{name}}}`, {wanted}")
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! What the root of a document says about the API as a whole.
 
 use crate::api::binary_media_types::BinaryMediaTypes;
-use crate::api::openapi::Authorizers;
-use crate::api::openapi::document::{Document, is_object, present, scalar, text, whole_number};
+use crate::api::openapi::document::{Document, present, scalar, text, whole_number};
 use crate::api::openapi::finding::Findings;
-use crate::api::openapi::node::{Place, Value, shortened};
+use crate::api::openapi::node::{Value, shortened};
 
 /// Spec 01, "x-amazon-apigateway-minimum-compression-size".
 const COMPRESSION_BYTES_MAX: usize = 10_485_760;
-/// Characters of a resource policy (spec 11).
-const POLICY_CHARS_MAX: usize = 8192;
 /// Stage variables of a stage, and their lengths (spec 11).
 const STAGE_VARIABLES_MAX: usize = 100;
 const VARIABLE_NAME_CHARS_MAX: usize = 64;
@@ -88,18 +85,6 @@ pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
             );
         }
     }
-    if let Some(place) = present(&document.root, "x-amazon-apigateway-policy") {
-        let length = place.node.to_json().chars().count();
-        if length > POLICY_CHARS_MAX {
-            findings.error(
-                &place,
-                format!("found a resource policy of {length} characters, wanted at most {POLICY_CHARS_MAX}"),
-            );
-        }
-        if is_object(&place, findings) {
-            report_policy(document, &place, findings);
-        }
-    }
     if let Some(place) = present(&document.root, "x-amazon-apigateway-api-key-source") {
         match scalar(&place) {
             Some("HEADER") => {}
@@ -115,20 +100,6 @@ pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
                 );
             }
         }
-    }
-}
-
-/// A policy that nobody evaluates keeps nobody out: the document is refused.
-fn report_policy(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings) {
-    match document.options.authorizers {
-        Authorizers::Enforced | Authorizers::Verified => findings.error_in_name(
-            place,
-            "this version does not evaluate resource policies; wanted none, or `--ignore-authorizers` to leave it out",
-        ),
-        Authorizers::Ignored => findings.warn(
-            place,
-            "the resource policy is left out (--ignore-authorizers): everybody may call",
-        ),
     }
 }
 

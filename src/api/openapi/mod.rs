@@ -23,6 +23,7 @@ pub mod parameters;
 pub mod request_mapping;
 pub mod request_validator;
 pub mod resource_path;
+pub mod resource_policy;
 pub mod security;
 pub mod yaml_document;
 
@@ -59,8 +60,7 @@ pub struct ImportOptions {
 /// What becomes of authorizers, `AWS_IAM`, API keys and the resource policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authorizers {
-    /// Such methods are refused to everybody: no caller is known. A document with an authorizer or a resource policy is
-    /// refused.
+    /// Such methods are refused to everybody: no caller is known. A document with an authorizer is refused.
     #[default]
     Enforced,
     /// `AWS_IAM` lets known callers in; the others are refused.
@@ -146,6 +146,8 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     api_settings::check_unsupported(&document, findings);
     let binary_media_types = api_settings::binary_media_types(&document, findings);
     let gateway_responses = gateway_responses::read(&document, findings);
+    let api_id = title.as_deref().map(api_id);
+    let resource_policy = resource_policy::read(&document, api_id.as_deref(), findings);
     let shared = operation::Shared::read(&document, findings);
     let resources = resource_path::read(&document, findings);
     let operations: Vec<Operation<'_>> = resources
@@ -164,14 +166,14 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         method: index,
     });
     let resources = ResourceTree::new(routes);
-    let title = title?;
     Some(Table {
-        api_id: api_id(&title),
-        title,
+        api_id: api_id?,
+        title: title?,
         stage: stage?,
         stage_variables: options.stage_variables.clone(),
         binary_media_types,
         gateway_responses,
+        resource_policy,
         methods,
         resources,
     })

@@ -1,9 +1,8 @@
-//! Who may call a method (spec 09): signatures for `execute-api`, identity policies, then API keys.
+//! Who may call a method (spec 09): signatures for `execute-api`, policies, then API keys.
 
-use crate::api::iam_policy::Decision;
-use crate::api::iam_policy::condition_key::Call;
+mod invoke;
+
 use crate::api::model::Authorization as Required;
-use crate::pipeline::context::ACCOUNT_ID;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::identity::Identities;
@@ -20,9 +19,6 @@ use crate::wire::sigv4::payload_hash::EMPTY_SHA256_HEX;
 use crate::wire::sigv4::verify;
 use crate::wire::sigv4::verify::{Expected, Received, SignedPayload};
 use crate::wire::target;
-
-/// Bytes of a method ARN where callers are asked for (spec 08, "Others without an own type").
-const METHOD_ARN_BYTES_MAX: usize = 1600;
 
 /// What to do with methods that ask for a caller.
 #[derive(Clone, Copy, Debug)]
@@ -223,7 +219,7 @@ impl<'r> Signed<'r> {
     }
 }
 
-/// The caller's policy, then the API key.
+/// The policies, then the API key.
 fn admit<'t, 'h>(
     mut request: StagedRequest<'t, 'h>,
     caller: Option<&'t Identity>,
@@ -231,9 +227,7 @@ fn admit<'t, 'h>(
     callers: Callers<'_>,
     context: &RequestContext<'_>,
 ) -> Result<Authorized<'t, 'h>, GatewayFault> {
-    if let Some(identity) = caller {
-        may_invoke(&request, identity, callers.region, context)?;
-    }
+    invoke::check(&request, caller, callers.region, context)?;
     if request.found.method.api_key_required {
         return Err(GatewayFault::invalid_api_key());
     }
@@ -242,54 +236,6 @@ fn admit<'t, 'h>(
         request,
         body_sha256,
     })
-}
-
-fn may_invoke(
-    request: &StagedRequest<'_, '_>,
-    identity: &Identity,
-    region: &str,
-    context: &RequestContext<'_>,
-) -> Result<(), GatewayFault> {
-    let tail = method_arn_tail(request);
-    let arn = format!("arn:aws:execute-api:{region}:{ACCOUNT_ID}:{tail}");
-    if arn.len() > METHOD_ARN_BYTES_MAX {
-        return Err(GatewayFault::unreadable_head(414));
-    }
-    let Some(policy) = &identity.policy else {
-        return Ok(());
-    };
-    let decision = policy.decide(&Call {
-        resource: &arn,
-        principal: &identity.principal,
-        source_ip: context.source_ip,
-        now: context.time,
-        user_agent: request.head.fields.last(b"user-agent"),
-        referer: request.head.fields.last(b"referer"),
-    });
-    let explicit = match decision {
-        Decision::Allowed => return Ok(()),
-        Decision::Silent => "",
-        Decision::Denied => " with an explicit deny",
-    };
-    let user = identity.principal.arn();
-    let masked = ACCOUNT_ID.get(8..).unwrap_or_default();
-    Err(GatewayFault::access_denied(format!(
-        "User: {user} is not authorized to perform: execute-api:Invoke on resource: \
-         arn:aws:execute-api:{region}:********{masked}:{tail}{explicit}"
-    )))
-}
-
-/// `{api-id}/{stage}/{METHOD}/{path}` with the client's method and path (spec 09, "Method ARN").
-fn method_arn_tail(request: &StagedRequest<'_, '_>) -> String {
-    let method = String::from_utf8_lossy(request.head.method());
-    let path = request.resource_of_arn();
-    let table = request.table;
-    format!(
-        "{}/{}/{method}/{}",
-        table.api_id,
-        table.stage,
-        String::from_utf8_lossy(&path)
-    )
 }
 
 #[cfg(test)]

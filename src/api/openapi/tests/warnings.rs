@@ -355,27 +355,72 @@ fn the_proxy_seed_has_one_warning_of_text_bodies() {
     assert!(said[0].message.ends_with("(2 places)"), "{}", said[0]);
 }
 
-#[test]
-fn a_resource_policy_is_refused_unless_authorizers_are_ignored() {
-    let with_policy = |policy: &str| {
-        format!(
-            r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{}},
+/// A document with a resource policy, on lines of its own from line 2.
+fn with_policy(policy: &str) -> String {
+    format!(
+        r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{}},
 "x-amazon-apigateway-policy": {policy}}}"#
-        )
-    };
-    let refused = faults(&with_policy(r#"{"Statement": []}"#));
-    assert_eq!(refused.len(), 1, "{refused:#?}");
-    assert_eq!(refused[0].severity, Severity::Error);
-    assert_eq!((refused[0].line, refused[0].column), (2, 1));
-    assert_eq!(refused[0].pointer, "/x-amazon-apigateway-policy");
-    let message = "this version does not evaluate resource policies";
-    assert!(refused[0].message.contains(message), "{}", refused[0]);
+    )
+}
+
+#[test]
+fn a_resource_policy_is_read_unless_authorizers_are_ignored() {
+    let allow = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
+        "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}}"#;
+    let read = imported(&with_policy(allow));
+    assert_eq!(read.warnings, []);
+    assert!(read.table.resource_policy.is_some());
     let ignoring = ImportOptions {
         authorizers: Authorizers::Ignored,
         ..ImportOptions::default()
     };
-    let warnings = import_with(&with_policy("{}"), &ignoring).warnings;
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].message.contains("everybody may call"));
-    assert_eq!(imported(&with_policy("null")).warnings, []);
+    let left_out = import_with(&with_policy("{}"), &ignoring);
+    assert_eq!(left_out.warnings.len(), 1);
+    assert!(left_out.warnings[0].message.contains("everybody may call"));
+    assert!(left_out.table.resource_policy.is_none());
+    let none = imported(&with_policy("null"));
+    assert_eq!(none.warnings, []);
+    assert!(none.table.resource_policy.is_none());
+}
+
+#[test]
+fn the_faults_of_a_resource_policy_are_told_with_their_places() {
+    let refused = faults(&with_policy(
+        r#"{"Statement": [
+ {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": {
+   "IpIs": {"aws:SourceIp": "192.0.2.0/24"}}},
+ {"Effect": "Allow", "Principal": {"AWS": ["*", "bob"]}, "Action": "*", "Resource": "*"}]}"#,
+    ));
+    let places: Vec<(u32, u32, &str)> = refused
+        .iter()
+        .map(|one| (one.line, one.column, one.pointer.as_str()))
+        .collect();
+    let above = "/x-amazon-apigateway-policy/Statement";
+    assert_eq!(
+        places,
+        [
+            (4, 4, format!("{above}/0/Condition/IpIs").as_str()),
+            (5, 49, format!("{above}/1/Principal/AWS/1").as_str()),
+        ]
+    );
+    assert!(refused.iter().all(|one| one.severity == Severity::Error));
+    let no_object = faults(&with_policy("[]"));
+    assert_eq!(no_object.len(), 1, "{no_object:#?}");
+}
+
+#[test]
+fn a_resource_policy_has_a_length_limit() {
+    let of_length = |length: usize| {
+        let policy = |sid: &str| {
+            format!(
+                r#"{{"Statement":{{"Sid":"{sid}","Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}}}"#
+            )
+        };
+        policy(&"é".repeat(length - policy("").len()))
+    };
+    assert_eq!(faults(&with_policy(&of_length(8192))), []);
+    let longer = faults(&with_policy(&of_length(8193)));
+    assert_eq!(longer.len(), 1);
+    let message = "found a resource policy of 8193 characters, wanted at most 8192";
+    assert_eq!(longer[0].message, message);
 }

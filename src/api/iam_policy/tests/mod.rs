@@ -1,3 +1,5 @@
+mod resource_policy;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -15,12 +17,15 @@ fn bob() -> Principal {
 
 fn call<'a>(principal: &'a Principal, resource: &'a str) -> Call<'a> {
     Call {
+        action: INVOKE,
         resource,
-        principal,
+        principal: Some(principal),
         source_ip: "192.0.2.7",
         now: NOW,
+        is_secure: false,
         user_agent: Some(b"curl/8.5"),
         referer: None,
+        s3: None,
     }
 }
 
@@ -293,7 +298,7 @@ fn what_is_not_understood_is_refused() {
             json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
             "`aws:PrincipalOrgID`",
         ),
-        (json!({"StringEquals": {"s3:prefix": "x"}}), "`s3:prefix`"),
+        (json!({"StringEquals": {"s3:suffix": "x"}}), "`s3:suffix`"),
         (json!({"StringEquals": {"aws:Referer": []}}), "at least one"),
         (json!({"StringEquals": {"aws:Referer": {}}}), "a text"),
         (
