@@ -18,6 +18,7 @@ pub mod request_ids;
 pub mod request_mapping;
 pub mod response_mapping;
 pub mod route;
+pub mod s3_operation;
 pub mod sign;
 pub mod signature_fault;
 pub mod store_path;

@@ -44,11 +44,15 @@ impl S3Key {
             "delimiter" => Some(Self::Delimiter),
             "max-keys" => Some(Self::MaxKeys),
             "versionid" => Some(Self::VersionId),
-            _ => HEADERS
-                .into_iter()
-                .find(|known| *known == name)
-                .map(Self::Header),
+            _ => Self::of_header(name),
         }
+    }
+
+    /// The key of a header's name in small letters.
+    #[must_use]
+    pub fn of_header(name: &str) -> Option<Self> {
+        let known = HEADERS.into_iter().find(|known| *known == name);
+        known.map(Self::Header)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The few XML documents of S3 that the gateway reads or writes itself: errors and multipart uploads. No document
 //! type is taken, so that no entity can be declared.
 
+pub mod delete;
+
 /// The longest document read, in bytes; S3's answers to these calls have some hundred.
 pub const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
