@@ -8,6 +8,7 @@ pub mod integration_uri;
 pub mod model;
 pub mod openapi;
 pub mod parameter_mapping;
+pub mod request_model;
 pub mod resource_tree;
 pub mod selection_pattern;
 pub mod table;

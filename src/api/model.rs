@@ -2,6 +2,7 @@
 //!
 //! Built by `api::openapi` from a document, kept in `api::table::Table`, never changed afterwards.
 
+use crate::api::request_model::RequestModels;
 use crate::vtl::json_path::JsonPath;
 use crate::vtl::template::Template;
 
@@ -20,6 +21,8 @@ pub struct Method {
     pub parameters: Vec<DeclaredParameter>,
     /// The request validator in force, if any.
     pub validator: Option<RequestValidator>,
+    /// What bodies must fit; `None`: bodies are not looked at.
+    pub request_models: Option<RequestModels>,
     /// `None`: the method answers 500 (spec 01, "operation without integration").
     pub integration: Option<Integration>,
 }

@@ -147,6 +147,9 @@ impl FaultyRequest<'_> {
                 .fault
                 .kind()
                 .map_or(Lookup::Null, |kind| text(kind.as_str())),
+            "error.validationErrorString" => {
+                self.fault.validation_error().map_or(Lookup::Null, text)
+            }
             _ => self.variables.look_up(name),
         }
     }

@@ -21,6 +21,8 @@ pub struct GatewayFault {
     message: Option<Cow<'static, str>>,
     error_type: Option<&'static str>,
     shape: Shape,
+    /// What a model says against a body.
+    validation_error: Option<String>,
 }
 
 /// How the message becomes a body, byte for byte.
@@ -61,6 +63,7 @@ impl GatewayFault {
             message: default_message(kind).map(Cow::Borrowed),
             error_type: Some(error_type(kind)),
             shape: shape(kind),
+            validation_error: None,
         }
     }
 
@@ -151,6 +154,15 @@ impl GatewayFault {
         Self {
             message: Some(Cow::Owned(message)),
             ..Self::of(ResponseType::BadRequestParameters)
+        }
+    }
+
+    /// 400 `Invalid request body`: what a model says against it stays with the gateway (spec 05).
+    #[must_use]
+    pub fn invalid_body(validation_error: String) -> Self {
+        Self {
+            validation_error: Some(validation_error),
+            ..Self::of(ResponseType::BadRequestBody)
         }
     }
 
@@ -246,6 +258,7 @@ impl GatewayFault {
             message: Some(Cow::Borrowed(message)),
             error_type: None,
             shape,
+            validation_error: None,
         }
     }
 
@@ -281,6 +294,12 @@ impl GatewayFault {
             || "null".to_owned(),
             |text| serde_json::Value::from(text).to_string(),
         )
+    }
+
+    /// `$context.error.validationErrorString`: what a model says against the body.
+    #[must_use]
+    pub fn validation_error(&self) -> Option<&str> {
+        self.validation_error.as_deref()
     }
 
     /// The response while no document changes it.

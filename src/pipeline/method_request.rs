@@ -3,6 +3,7 @@
 use crate::api::model::DeclaredParameter;
 use crate::api::model::Method;
 use crate::api::model::ParameterLocation;
+use crate::api::request_model::RequestModel;
 use crate::api::table::Table;
 use crate::pipeline::authorize::Authorized;
 use crate::pipeline::context::RequestContext;
@@ -21,7 +22,7 @@ use crate::wire::query::Query;
 pub enum BodyNeed {
     /// The body passes by.
     Streams,
-    /// A mapping or a template reads the whole body.
+    /// A model, a mapping or a template reads the whole body.
     Whole,
 }
 
@@ -114,9 +115,27 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         parameters.map(|(name, value)| (*name, value.as_slice()))
     }
 
-    /// Whether the integration request needs the client's body: for a mapping, or for the template that it selects.
+    /// Compares the body with the model for its Content-Type, if the method's validator wants it; an absent body is `{}`.
+    ///
+    /// # Errors
+    /// The body does not fit.
+    pub fn validate_body(&self, body: &[u8]) -> Result<(), GatewayFault> {
+        self.body_model()
+            .map_or(Ok(()), |model| model.validate(body))
+            .map_err(GatewayFault::invalid_body)
+    }
+
+    fn body_model(&self) -> Option<&'t RequestModel> {
+        let models = self.method().request_models.as_ref()?;
+        models.of_type(self.content_type())
+    }
+
+    /// Whether the client's body is needed as a whole: for a model, for a mapping, or for the template that it selects.
     #[must_use]
     pub fn request_body_need(&self) -> BodyNeed {
+        if self.body_model().is_some() {
+            return BodyNeed::Whole;
+        }
         let Some(integration) = &self.method().integration else {
             return BodyNeed::Streams;
         };
@@ -249,5 +268,36 @@ mod tests {
         assert_eq!(need("method.request.body"), BodyNeed::Whole);
         assert_eq!(need("method.request.body.a"), BodyNeed::Whole);
         assert_eq!(need("method.request.header.a"), BodyNeed::Streams);
+    }
+
+    #[test]
+    fn a_validated_body_is_needed_whole_and_must_fit_the_model_of_its_type() {
+        let table = sample::one_method_with(json!({}), |document| {
+            document["x-amazon-apigateway-request-validators"] =
+                json!({"v": {"validateRequestBody": true}});
+            document["x-amazon-apigateway-request-validator"] = json!("v");
+            document["paths"]["/{item}"]["x-amazon-apigateway-any-method"]["parameters"] = json!([
+                {"in": "body", "name": "b", "schema": {"type": "object", "required": ["a"]}},
+            ]);
+        });
+        let check = |method: &str, content_type: &str, body: &[u8]| {
+            let fields = [("Content-Type", content_type)];
+            let head = sample::head(method, "/v1/x", &fields);
+            let request = sample::method_request(&table, &head);
+            let fault = request.validate_body(body).err();
+            (request.request_body_need(), fault)
+        };
+        let (need, fault) = check("PUT", "application/json", b"{\"a\":1}");
+        assert_eq!((need, fault), (BodyNeed::Whole, None));
+        // also where a method has no body
+        let (need, fault) = check("GET", "application/json", b"");
+        let fault = fault.unwrap();
+        assert_eq!((need, fault.status()), (BodyNeed::Whole, 400));
+        assert_eq!(
+            fault.validation_error(),
+            Some("[object has missing required properties ([\"a\"])]")
+        );
+        let (need, fault) = check("PUT", "image/png", b"\x89PNG");
+        assert_eq!((need, fault), (BodyNeed::Streams, None));
     }
 }

@@ -187,6 +187,7 @@ async fn forward_whole<'c>(
     whole: &[u8],
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
+    method_request.validate_body(whole)?;
     let request = method_request.into_integration_request(context, &core.store, Some(whole))?;
     let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
     forward(core, request, upload, context).await

@@ -19,6 +19,10 @@ use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
 use crate::serve::worker;
 
+/// The stack of a core. The deepest body against the longest chain of schemas takes some 4 MiB of it
+/// (`api/request_model/`); what is not touched costs nothing.
+const CORE_STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// Why the server could not start or had to stop.
 #[derive(Debug)]
 pub enum ServeError {
@@ -127,6 +131,7 @@ impl Bound {
             let shared = Arc::clone(lifecycle);
             let thread = thread::Builder::new()
                 .name(format!("core-{number}"))
+                .stack_size(CORE_STACK_BYTES)
                 .spawn(move || run_worker(settings, &shared, listeners));
             match thread {
                 Ok(thread) => threads.push(thread),

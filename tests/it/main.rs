@@ -27,3 +27,4 @@ mod streaming;
 mod support;
 mod template_programs;
 mod templates;
+mod validation;

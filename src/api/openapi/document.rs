@@ -79,10 +79,23 @@ impl<'d> Document<'d> {
         None
     }
 
-    /// Whether a model reference resolves. Models are not read further: their own references may be circular.
+    /// What a model reference stands for. Those of API Gateway (`https://apigateway.amazonaws.com/restapis/{id}/models/NAME`)
+    /// name a model of this document; `Empty` and `Error` are in every API (spec 01, "Models").
     #[must_use]
-    pub fn has_model(&self, reference: &str) -> bool {
-        self.resolve(reference).is_some()
+    pub fn model(&self, reference: &str) -> Option<ModelTarget<'d>> {
+        if let Some(place) = self.resolve(reference) {
+            return Some(ModelTarget::Written(place));
+        }
+        let prefixes = ["#/definitions/", "#/components/schemas/"];
+        let name = prefixes
+            .iter()
+            .find_map(|prefix| reference.strip_prefix(prefix))
+            .or_else(|| published_name(reference))?;
+        match name {
+            "Empty" => Some(ModelTarget::BuiltIn(BuiltInModel::Empty)),
+            "Error" => Some(ModelTarget::BuiltIn(BuiltInModel::Error)),
+            _ => None,
+        }
     }
 
     /// The named group of shared definitions: `securityDefinitions` or `components.securitySchemes`, ….
@@ -114,15 +127,53 @@ impl<'d> Document<'d> {
         Some(place)
     }
 
-    /// `https://apigateway.amazonaws.com/restapis/{id}/models/NAME` is a model of this document (spec 01, "Models").
-    /// Every API has `Empty` and `Error`; they stand for the whole document, since nobody looks inside.
     fn published_model(&self, reference: &str) -> Option<Place<'d>> {
-        let rest = reference.strip_prefix("https://apigateway.amazonaws.com/restapis/")?;
-        let (_, name) = rest.split_once("/models/")?;
-        if matches!(name, "Empty" | "Error") {
-            return Some(self.root.clone());
-        }
+        let name = published_name(reference)?;
         self.shared("definitions", "schemas")?.member(name)
+    }
+}
+
+/// `NAME` of `https://apigateway.amazonaws.com/restapis/{id}/models/NAME`.
+fn published_name(reference: &str) -> Option<&str> {
+    let rest = reference.strip_prefix("https://apigateway.amazonaws.com/restapis/")?;
+    rest.split_once("/models/").map(|(_, name)| name)
+}
+
+/// What a model reference leads to.
+#[derive(Clone, Debug)]
+pub enum ModelTarget<'d> {
+    /// A schema of the document.
+    Written(Place<'d>),
+    /// A model that every API has.
+    BuiltIn(BuiltInModel),
+}
+
+/// The models that every API has (spec 01, "Models").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltInModel {
+    /// Any object.
+    Empty,
+    /// An object whose `message`, if it has one, is text.
+    Error,
+}
+
+impl<'d> ModelTarget<'d> {
+    /// The same text for the same target.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Written(place) => place.pointer.clone(),
+            Self::BuiltIn(model) => format!("{model:?}"),
+        }
+    }
+
+    /// Where it is written.
+    #[must_use]
+    pub fn place(self) -> Option<Place<'d>> {
+        match self {
+            Self::Written(place) => Some(place),
+            Self::BuiltIn(_) => None,
+        }
     }
 }
 

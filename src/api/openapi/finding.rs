@@ -70,8 +70,6 @@ pub enum Topic {
     Authorizer,
     /// Methods that need an API key.
     ApiKey,
-    /// Validators that look at bodies.
-    BodyValidation,
     /// Methods that carry objects as text.
     BinaryBodies,
     /// Cache keys and name spaces.

@@ -77,7 +77,7 @@ pub fn check_model(document: &Document<'_>, schema: &Place<'_>, findings: &mut F
     let Value::Text(target) = &reference.node.value else {
         return;
     };
-    if !document.has_model(target) {
+    if document.model(target).is_none() {
         findings.warn(
             &reference,
             format!(

@@ -17,10 +17,12 @@ pub mod json_document;
 pub mod mapping_expression;
 pub mod mapping_template;
 pub mod method_response;
+pub mod model_schema;
 pub mod node;
 pub mod operation;
 pub mod parameters;
 pub mod request_mapping;
+pub mod request_models;
 pub mod request_validator;
 pub mod resource_path;
 pub mod resource_policy;
@@ -148,11 +150,11 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     let gateway_responses = gateway_responses::read(&document, findings);
     let api_id = title.as_deref().map(api_id);
     let resource_policy = resource_policy::read(&document, api_id.as_deref(), findings);
-    let shared = operation::Shared::read(&document, findings);
+    let mut shared = operation::Shared::read(&document, findings);
     let resources = resource_path::read(&document, findings);
     let operations: Vec<Operation<'_>> = resources
         .iter()
-        .flat_map(|resource| operation::read_all(&document, &shared, resource, findings))
+        .flat_map(|resource| operation::read_all(&document, &mut shared, resource, findings))
         .collect();
     binary_bodies::check(&binary_media_types, &operations, findings);
     let methods: Vec<Method> = operations

@@ -8,6 +8,7 @@ use crate::api::openapi::method_response;
 use crate::api::openapi::node::{Place, shortened};
 use crate::api::openapi::parameters;
 use crate::api::openapi::request_mapping::MethodRequest;
+use crate::api::openapi::request_models::CompiledModels;
 use crate::api::openapi::request_validator::RequestValidators;
 use crate::api::openapi::resource_path::Resource;
 use crate::api::openapi::security::SecuritySchemes;
@@ -18,6 +19,7 @@ use crate::api::resource_tree::ANY;
 pub struct Shared {
     validators: RequestValidators,
     schemes: SecuritySchemes,
+    models: CompiledModels,
 }
 
 impl Shared {
@@ -26,6 +28,7 @@ impl Shared {
         Self {
             validators: RequestValidators::read(document, findings),
             schemes: SecuritySchemes::read(document, findings),
+            models: CompiledModels::default(),
         }
     }
 }
@@ -44,7 +47,7 @@ pub struct Operation<'d> {
 /// Reads all methods of a path.
 pub fn read_all<'d>(
     document: &Document<'d>,
-    shared: &Shared,
+    shared: &mut Shared,
     resource: &Resource<'d>,
     findings: &mut Findings,
 ) -> Vec<Operation<'d>> {
@@ -97,17 +100,21 @@ fn is_other_member(name: &str) -> bool {
 }
 
 /// Everything but the method's name.
-fn read_method(
-    document: &Document<'_>,
-    shared: &Shared,
-    resource: &Resource<'_>,
-    operation: &Place<'_>,
+fn read_method<'d>(
+    document: &Document<'d>,
+    shared: &mut Shared,
+    resource: &Resource<'d>,
+    operation: &Place<'d>,
     findings: &mut Findings,
 ) -> Method {
     let parameters = parameters::read(document, &resource.item, operation, findings);
     let responses = method_response::read(document, operation, findings);
     let access = shared.schemes.access_of(operation, document, findings);
     let validator = shared.validators.of_operation(operation, findings);
+    let request_models =
+        shared
+            .models
+            .of_operation(document, &resource.item, operation, validator, findings);
     let request = MethodRequest {
         parameters: &parameters,
         path_variables: resource.variables().collect(),
@@ -128,6 +135,7 @@ fn read_method(
         api_key_required: access.api_key_required,
         parameters,
         validator,
+        request_models,
         integration,
     }
 }

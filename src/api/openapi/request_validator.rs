@@ -2,7 +2,7 @@
 
 use crate::api::model::RequestValidator;
 use crate::api::openapi::document::{Document, flag, is_object, object, present, text};
-use crate::api::openapi::finding::{Findings, Topic};
+use crate::api::openapi::finding::Findings;
 use crate::api::openapi::node::{Place, shortened};
 
 /// The validators of a document and its default.
@@ -62,13 +62,6 @@ impl RequestValidators {
             );
             return None;
         };
-        if validator.body {
-            findings.warn_once(
-                Topic::BodyValidation,
-                &place,
-                "request bodies are not validated against models in this version",
-            );
-        }
         Some(*validator)
     }
 }

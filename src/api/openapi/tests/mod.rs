@@ -3,6 +3,7 @@
 mod document_faults;
 mod documents;
 mod integration_faults;
+mod models;
 mod warnings;
 
 use super::*;
