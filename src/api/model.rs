@@ -36,6 +36,16 @@ pub enum Authorization {
     AwsIam,
 }
 
+/// `x-amazon-apigateway-api-key-source`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiKeySource {
+    /// `HEADER`: the field `x-api-key`.
+    #[default]
+    Header,
+    /// `AUTHORIZER`: the answer of an authorizer, of which there is none.
+    Authorizer,
+}
+
 /// Where a declared parameter of the method request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ParameterLocation {

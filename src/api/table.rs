@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::api::binary_media_types::BinaryMediaTypes;
 use crate::api::gateway_response::GatewayResponses;
 use crate::api::iam_policy::Policy;
+use crate::api::model::ApiKeySource;
 use crate::api::model::Method;
 use crate::api::resource_tree::ResourceTree;
 
@@ -21,6 +22,8 @@ pub struct Table {
     pub stage_variables: Vec<(String, String)>,
     /// `x-amazon-apigateway-binary-media-types`
     pub binary_media_types: BinaryMediaTypes,
+    /// `x-amazon-apigateway-api-key-source`
+    pub api_key_source: ApiKeySource,
     /// `x-amazon-apigateway-gateway-responses`
     pub gateway_responses: GatewayResponses,
     /// `x-amazon-apigateway-policy`

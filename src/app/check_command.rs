@@ -76,6 +76,7 @@ mod tests {
             fail_on_warnings,
             ignore_authorizers: false,
             knows_callers: false,
+            knows_api_keys: false,
         }
     }
 

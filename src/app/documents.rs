@@ -87,5 +87,6 @@ fn options(settings: &ImportSettings) -> ImportOptions {
         } else {
             Authorizers::Enforced
         },
+        knows_api_keys: settings.knows_api_keys,
     }
 }

@@ -11,6 +11,7 @@ use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::identity::Identities;
+use crate::pipeline::metering::Metering;
 use crate::serve::server;
 use crate::serve::server::ServeError;
 use crate::serve::settings::Lifecycle;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub callers: Callers,
     /// Callers that may sign.
     pub identities: Identities,
+    /// API keys.
+    pub metering: Metering,
 }
 
 /// Who may call methods that ask for AWS_IAM, an API key or an authorizer.
@@ -54,6 +57,7 @@ impl Gateway {
             table,
             callers,
             identities,
+            metering,
         } = plan;
         let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
             let message = format!("{cause}; another store can be given with --s3-endpoint");
@@ -74,6 +78,7 @@ impl Gateway {
             io_driver: run.io_driver,
             ignore_authorizers: callers == Callers::Anybody,
             identities,
+            metering: Arc::new(metering),
         };
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {

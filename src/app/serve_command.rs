@@ -15,6 +15,7 @@ use crate::app::settings::document::served_document;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::identities;
+use crate::app::settings::metering;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 
@@ -28,6 +29,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let import = ImportSettings::layered(&args.import, &file)?.for_document(&args.import, &served);
     let table = documents::load(&served.file, &import)?.table;
     let identities = identities::read(&file)?;
+    let metering = metering::read(&file)?;
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
 
     let title = format!("{} ({} methods)", table.title, table.methods.len());
@@ -43,6 +45,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
             Callers::AsDeclared
         },
         identities,
+        metering,
     })?;
     for &address in gateway.addresses() {
         let line = format!(

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::api::model::Method;
 use crate::api::table::Table;
 use crate::pipeline::identity::Identity;
+use crate::pipeline::metering::api_keys::AcceptedKey;
 use crate::pipeline::request_ids::RequestIds;
 use crate::wire::date::UnixSeconds;
 use crate::wire::http1::head::RequestHead;
@@ -40,6 +41,8 @@ pub struct Variables<'a> {
     pub method: Option<&'a Method>,
     /// Who calls, once a signature was verified.
     pub caller: Option<&'a Identity>,
+    /// The API key, once it was accepted.
+    pub api_key: Option<AcceptedKey<'a, 'a>>,
 }
 
 /// An answer of [`Variables::look_up`].
@@ -100,7 +103,7 @@ impl<'a> Variables<'a> {
             },
             "xrayTraceId" => text(self.context.ids.trace_id()),
             _ => match self.caller_value(name) {
-                Some(value) => text(value),
+                Some(value) => Lookup::Value(Cow::Borrowed(value)),
                 None if is_null_here(name) => Lookup::Null,
                 None => Lookup::Unknown,
             },
@@ -113,10 +116,13 @@ impl<'a> Variables<'a> {
         self.table.stage_variable(name).map(str::as_bytes)
     }
 
-    /// What `identity.*` tells of a verified caller.
-    fn caller_value(&self, name: &str) -> Option<&'a str> {
+    /// What `identity.*` tells of a verified caller and an accepted API key.
+    fn caller_value(&self, name: &str) -> Option<&'a [u8]> {
         let name = name.strip_prefix("identity.")?;
-        self.caller?.context_value(name)
+        let of_caller = self.caller.and_then(|caller| caller.context_value(name));
+        of_caller
+            .map(str::as_bytes)
+            .or_else(|| self.api_key?.context_value(name))
     }
 
     /// The Host field without its port.
@@ -226,6 +232,7 @@ mod tests {
             staged_path: None,
             method: None,
             caller: None,
+            api_key: None,
         };
         for name in [
             "stage",

@@ -10,6 +10,7 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::header_rules::VisibleHeaders;
+use crate::pipeline::metering::Metered;
 use crate::pipeline::request_mapping;
 use crate::pipeline::route::StagedRequest;
 use crate::pipeline::template_choice::request_template;
@@ -34,13 +35,13 @@ pub struct MethodRequest<'t, 'h> {
     query: Query,
 }
 
-impl<'t, 'h> Authorized<'t, 'h> {
+impl<'t, 'h> Metered<'t, 'h> {
     /// Decodes the parameters and, if the method's validator wants it, looks for the required ones.
     ///
     /// # Errors
     /// A required parameter is missing or blank.
     pub fn into_method_request(self) -> Result<MethodRequest<'t, 'h>, GatewayFault> {
-        let Self { request, .. } = self;
+        let Self(Authorized { request, .. }) = self;
         let method_request = MethodRequest {
             path_parameters: request.path_parameters(),
             query: request.query.map(Query::parse).unwrap_or_default(),
@@ -209,7 +210,7 @@ mod tests {
         let Ok(Route::Method(routed)) = route(&table, &head) else {
             panic!("{target}");
         };
-        let request = sample::authorized(routed).into_method_request();
+        let request = sample::metered(routed).into_method_request();
         request
             .map(|_| ())
             .map_err(|fault| fault.message().unwrap().to_owned())

@@ -11,6 +11,7 @@ pub mod integration_fields;
 pub mod integration_request;
 pub mod integration_response;
 pub mod mapping_body;
+pub mod metering;
 pub mod method_request;
 pub mod overrides;
 pub mod put_object;

@@ -9,6 +9,7 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::identity::Identity;
+use crate::pipeline::metering::api_keys::AcceptedKey;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::percent;
 use crate::wire::target;
@@ -43,6 +44,8 @@ pub(super) struct StagedRequest<'t, 'h> {
     pub(super) query: Option<&'h [u8]>,
     /// Who calls, once a signature was verified.
     pub(super) caller: Option<&'t Identity>,
+    /// The API key, once it was accepted.
+    pub(super) api_key: Option<AcceptedKey<'t, 'h>>,
 }
 
 /// A path whose stage is that of the document.
@@ -74,6 +77,7 @@ pub fn route<'t, 'h>(
             path,
             query: target.query,
             caller: None,
+            api_key: None,
         };
         Ok(Route::Method(Routed { request }))
     } else if target.path == HEALTH_PATH && matches!(head.method(), b"GET" | b"HEAD") {
@@ -101,6 +105,7 @@ impl<'t> StagedRequest<'t, '_> {
             staged_path: Some(self.path.whole),
             method: Some(self.found.method),
             caller: self.caller,
+            api_key: self.api_key,
         }
     }
 
@@ -176,6 +181,7 @@ impl<'a> Reached<'a> {
             staged_path: self.path.map(|path| path.whole),
             method: self.found.as_ref().map(|found| found.method),
             caller: None,
+            api_key: None,
         }
     }
 

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::api::openapi::{ImportOptions, import};
 use crate::api::table::Table;
-use crate::pipeline::authorize::{Admission, Authorized, BodyArrival, CallerPolicy};
+use crate::pipeline::authorize::{Admission, BodyArrival, CallerPolicy};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::metering::Metered;
 use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_ids::{RANDOM_BYTES, RequestIds};
 use crate::pipeline::route;
@@ -151,11 +152,11 @@ pub(super) fn method_request<'t, 'h>(
     let route::Route::Method(routed) = route::route(table, head).unwrap() else {
         panic!("the health check");
     };
-    authorized(routed).into_method_request().unwrap()
+    metered(routed).into_method_request().unwrap()
 }
 
 /// The request as `--ignore-authorizers` lets it in.
-pub(super) fn authorized<'t, 'h>(routed: route::Routed<'t, 'h>) -> Authorized<'t, 'h> {
+pub(super) fn metered<'t, 'h>(routed: route::Routed<'t, 'h>) -> Metered<'t, 'h> {
     let ids = ids();
     let admission = routed.authorize(
         CallerPolicy::IgnoreAuthorizers,
@@ -163,7 +164,7 @@ pub(super) fn authorized<'t, 'h>(routed: route::Routed<'t, 'h>) -> Authorized<'t
         BodyArrival::Nothing,
     );
     match admission.unwrap() {
-        Admission::Granted(authorized) => authorized,
+        Admission::Granted(authorized) => Metered(authorized),
         Admission::AwaitsBody(_) => panic!("nobody was to be verified"),
     }
 }

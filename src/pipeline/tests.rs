@@ -317,7 +317,7 @@ fn exchange(
     let Route::Method(routed) = route(table, head)? else {
         panic!("no vector asks for the health check");
     };
-    let request = sample::authorized(routed).into_method_request()?;
+    let request = sample::metered(routed).into_method_request()?;
     let store = sample::store(table);
     let client_body = body(&vector["request"]);
     let request = request.into_integration_request(context, &store, Some(&client_body))?;

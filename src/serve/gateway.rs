@@ -1,8 +1,6 @@
 //! One request, top to bottom: the table of contents of the product.
 
 use crate::net::clock;
-use crate::pipeline::authorize::Admission;
-use crate::pipeline::authorize::Authorized;
 use crate::pipeline::authorize::BodyArrival;
 use crate::pipeline::authorize::CallerPolicy;
 use crate::pipeline::authorize::Callers;
@@ -10,6 +8,9 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::metering::Meter;
+use crate::pipeline::metering::Metered;
+use crate::pipeline::metering::Passage;
 use crate::pipeline::method_request::BodyNeed;
 use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_ids::RequestIds;
@@ -126,7 +127,9 @@ async fn answer<'c>(
     } else {
         BodyArrival::ToCome
     };
-    let admission = routed.authorize(caller_policy(settings), context, body)?;
+    let passage = routed
+        .authorize(caller_policy(settings), context, body)?
+        .meter(meter(settings))?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     if arrival
         .reader
@@ -142,29 +145,29 @@ async fn answer<'c>(
         settings.limits.payload_bytes_max,
         settings.timeouts.idle_ms_max,
     );
-    match admission {
-        Admission::Granted(authorized) => granted(core, authorized, body, context).await,
-        Admission::AwaitsBody(unproven) => {
+    match passage {
+        Passage::Open(metered) => open(core, metered, body, context).await,
+        Passage::AwaitsBody(unproven) => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
             let authorized = unproven.prove(&whole.sha256_hex, context)?;
-            let method_request = authorized.into_method_request()?;
+            let method_request = authorized.meter(meter(settings))?.into_method_request()?;
             forward_whole(core, method_request, &whole.bytes, context).await
         }
     }
 }
 
 /// The caller may call; what the signature says of the body is checked while it arrives.
-async fn granted<'c>(
+async fn open<'c>(
     core: &'c Core,
-    authorized: Authorized<'c, '_>,
+    metered: Metered<'c, '_>,
     body: ClientBody<'_>,
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
-    let body = match authorized.body_sha256() {
+    let body = match metered.body_sha256() {
         Some(sha256) => body.of_hash(*sha256),
         None => body,
     };
-    let method_request = authorized.into_method_request()?;
+    let method_request = metered.into_method_request()?;
     match method_request.request_body_need() {
         BodyNeed::Streams => {
             let request = method_request.into_integration_request(context, &core.store, None)?;
@@ -245,6 +248,13 @@ fn caller_policy(settings: &ServeSettings) -> CallerPolicy<'_> {
             identities: &settings.identities,
             region: settings.region.as_deref().unwrap_or(REGION_DEFAULT),
         })
+    }
+}
+
+fn meter(settings: &ServeSettings) -> Meter<'_> {
+    Meter {
+        metering: &settings.metering,
+        asks_for_keys: !settings.ignore_authorizers,
     }
 }
 

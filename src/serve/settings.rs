@@ -10,6 +10,7 @@ use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
+use crate::pipeline::metering::Metering;
 
 pub use crate::pipeline::store_path::Addressing;
 
@@ -47,6 +48,8 @@ pub struct ServeSettings {
     pub ignore_authorizers: bool,
     /// Callers that may sign requests for methods that ask for AWS_IAM.
     pub identities: Identities,
+    /// API keys, and what their users and the stage are metered by.
+    pub metering: Arc<Metering>,
 }
 
 /// `--payload-signing`.

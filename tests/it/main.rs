@@ -17,6 +17,7 @@ mod iam;
 mod incomplete_bodies;
 mod keep_alive;
 mod limits;
+mod metering;
 mod methods;
 mod multipart;
 mod program;

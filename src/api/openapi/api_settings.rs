@@ -1,6 +1,7 @@
 //! What the root of a document says about the API as a whole.
 
 use crate::api::binary_media_types::BinaryMediaTypes;
+use crate::api::model::ApiKeySource;
 use crate::api::openapi::document::{Document, present, scalar, text, whole_number};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::node::{Value, shortened};
@@ -85,20 +86,30 @@ pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
             );
         }
     }
-    if let Some(place) = present(&document.root, "x-amazon-apigateway-api-key-source") {
-        match scalar(&place) {
-            Some("HEADER") => {}
-            Some("AUTHORIZER") => findings.warn(
+}
+
+/// `x-amazon-apigateway-api-key-source`.
+pub fn api_key_source(document: &Document<'_>, findings: &mut Findings) -> ApiKeySource {
+    let Some(place) = present(&document.root, "x-amazon-apigateway-api-key-source") else {
+        return ApiKeySource::default();
+    };
+    match scalar(&place) {
+        Some("HEADER") => ApiKeySource::Header,
+        Some("AUTHORIZER") => {
+            findings.warn(
                 &place,
-                "API keys from authorizers are not read in this version",
-            ),
-            _ => {
-                let found = place.node.described();
-                findings.error(
-                    &place,
-                    format!("found {found}, wanted `HEADER` or `AUTHORIZER`"),
-                );
-            }
+                "there are no authorizers here that could tell an API key: methods that ask for one answer 403 to \
+                 everybody; HEADER takes it from x-api-key",
+            );
+            ApiKeySource::Authorizer
+        }
+        _ => {
+            let found = place.node.described();
+            findings.error(
+                &place,
+                format!("found {found}, wanted `HEADER` or `AUTHORIZER`"),
+            );
+            ApiKeySource::default()
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct ImportOptions {
     pub strictness: Strictness,
     /// What becomes of methods that ask who calls.
     pub authorizers: Authorizers,
+    /// There are API keys, so that methods which ask for one can be called.
+    pub knows_api_keys: bool,
 }
 
 /// What becomes of authorizers, `AWS_IAM`, API keys and the resource policy.
@@ -147,6 +149,7 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     api_settings::check_stage_variables(&document, findings);
     api_settings::check_unsupported(&document, findings);
     let binary_media_types = api_settings::binary_media_types(&document, findings);
+    let api_key_source = api_settings::api_key_source(&document, findings);
     let gateway_responses = gateway_responses::read(&document, findings);
     let api_id = title.as_deref().map(api_id);
     let resource_policy = resource_policy::read(&document, api_id.as_deref(), findings);
@@ -174,6 +177,7 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         stage: stage?,
         stage_variables: options.stage_variables.clone(),
         binary_media_types,
+        api_key_source,
         gateway_responses,
         resource_policy,
         methods,

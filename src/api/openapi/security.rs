@@ -176,11 +176,11 @@ fn report_access(
         };
         findings.warn_once(Topic::CallerIdentity, operation, message);
     }
-    if access.api_key_required {
+    if access.api_key_required && (ignored || !document.options.knows_api_keys) {
         let message = if ignored {
             "the API key is left out (--ignore-authorizers): everybody may call"
         } else {
-            "API keys are not read in this version, the method answers 403 unless --ignore-authorizers is given"
+            "no API key is known ([[api_key]] in the configuration file), the method answers 403 to everybody"
         };
         findings.warn_once(Topic::ApiKey, operation, message);
     }

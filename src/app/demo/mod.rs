@@ -30,6 +30,7 @@ use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
 use crate::net::clock;
 use crate::pipeline::identity::Identities;
+use crate::pipeline::metering::Metering;
 use crate::serve::settings::Addressing;
 use crate::store;
 use crate::wire::sigv4::credentials::Credentials;
@@ -83,6 +84,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 table,
                 callers: Callers::AsDeclared,
                 identities: Identities::default(),
+                metering: Metering::default(),
             })
         })
         .and_then(|gateway| {
@@ -109,6 +111,7 @@ fn import_settings() -> ImportSettings {
         fail_on_warnings: false,
         ignore_authorizers: false,
         knows_callers: false,
+        knows_api_keys: false,
     }
 }
 

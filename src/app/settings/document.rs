@@ -27,6 +27,8 @@ pub struct ImportSettings {
     pub ignore_authorizers: bool,
     /// There are callers who may sign (`[[identity]]`).
     pub knows_callers: bool,
+    /// There are API keys (`[[api_key]]`).
+    pub knows_api_keys: bool,
 }
 
 impl ImportSettings {
@@ -60,6 +62,7 @@ impl ImportSettings {
                 .or(import.ignore_authorizers)
                 .unwrap_or(false),
             knows_callers: !file.sections.identity.is_empty(),
+            knows_api_keys: !file.sections.api_key.is_empty(),
         })
     }
 

@@ -55,12 +55,13 @@ pub struct Sections {
     pub api: Vec<Spanned<ApiSection>>,
     /// `[[identity]]`
     pub identity: Vec<Spanned<IdentitySection>>,
+    /// `[[api_key]]`
+    pub api_key: Vec<Spanned<ApiKeySection>>,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
     pub timeouts: TimeoutsSection,
     role: Option<NotInThisVersion>,
-    api_key: Option<NotInThisVersion>,
     usage_plan: Option<NotInThisVersion>,
     throttle: Option<NotInThisVersion>,
     tls: Option<NotInThisVersion>,
@@ -173,6 +174,20 @@ pub struct IdentitySection {
     pub user_id: Option<String>,
     /// IAM identity policy.
     pub policy_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[[api_key]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeySection {
+    /// What logs, plans and `$context.identity.apiKeyId` call it.
+    pub id: Spanned<VisibleText>,
+    /// What clients send in `x-api-key`.
+    pub value: Option<FileSecret>,
+    /// File that holds the value.
+    pub value_file: Option<Spanned<PathBuf>>,
+    /// Whether it is taken; it is unless this says no.
+    pub enabled: Option<bool>,
 }
 
 /// `[limits]`
@@ -424,6 +439,7 @@ mod tests {
         assert!(whole.server.workers.is_some() && whole.s3.bucket.is_some());
         assert!(whole.stage.name.is_some() && !whole.stage.variables.is_empty());
         assert_eq!(whole.identity.len(), 1);
+        assert_eq!(whole.api_key.len(), 1);
     }
 
     #[test]

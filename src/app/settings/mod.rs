@@ -10,6 +10,7 @@ pub mod environment;
 pub mod error;
 pub mod file;
 pub mod identities;
+pub mod metering;
 pub mod names;
 pub mod place;
 pub mod running;

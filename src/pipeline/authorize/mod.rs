@@ -1,4 +1,4 @@
-//! Who may call a method (spec 09): signatures for `execute-api`, policies, then API keys.
+//! Who may call a method (spec 09): signatures for `execute-api`, then policies.
 
 mod invoke;
 
@@ -23,7 +23,7 @@ use crate::wire::target;
 /// What to do with methods that ask for a caller.
 #[derive(Clone, Copy, Debug)]
 pub enum CallerPolicy<'t> {
-    /// Verify signatures; refuse what asks for an API key, since none is known.
+    /// Verify signatures.
     Enforce(Callers<'t>),
     /// Serve them as if they asked for nothing.
     IgnoreAuthorizers,
@@ -96,10 +96,10 @@ impl<'t, 'h> Unproven<'t, 'h> {
 }
 
 impl<'t, 'h> Routed<'t, 'h> {
-    /// Authorization before the API key (spec 02, stages 6 and 7).
+    /// Authorization (spec 02, stage 6).
     ///
     /// # Errors
-    /// The signature, the caller's policy or the lack of an API key; the policy does not ignore that.
+    /// The signature or the caller's policy; `policy` does not ignore that.
     pub fn authorize(
         self,
         policy: CallerPolicy<'t>,
@@ -219,7 +219,7 @@ impl<'r> Signed<'r> {
     }
 }
 
-/// The policies, then the API key.
+/// The policies.
 fn admit<'t, 'h>(
     mut request: StagedRequest<'t, 'h>,
     caller: Option<&'t Identity>,
@@ -228,9 +228,6 @@ fn admit<'t, 'h>(
     context: &RequestContext<'_>,
 ) -> Result<Authorized<'t, 'h>, GatewayFault> {
     invoke::check(&request, caller, callers.region, context)?;
-    if request.found.method.api_key_required {
-        return Err(GatewayFault::invalid_api_key());
-    }
     request.caller = caller;
     Ok(Authorized {
         request,

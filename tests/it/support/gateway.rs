@@ -79,6 +79,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         io_driver: DriverChoice::Auto,
         ignore_authorizers: true,
         identities: Identities::default(),
+        metering: Arc::default(),
     }
 }
 

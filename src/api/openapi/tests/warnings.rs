@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::model::ApiKeySource;
 use crate::api::model::Authorization;
 
 /// What is in the integration: the member's name and value, and what is said.
@@ -183,6 +184,37 @@ fn aws_iam_is_a_warning_only_while_no_caller_is_known() {
         let of_iam = |warning: &Finding| warning.message.contains("AWS_IAM");
         assert_eq!(warnings.iter().any(of_iam), warns, "{authorizers:?}");
     }
+}
+
+#[test]
+fn a_method_with_an_api_key_is_a_warning_only_while_no_key_is_known() {
+    let text = r#"{"swagger": "2.0", "info": {"title": "t"}, "basePath": "/v1",
+"x-amazon-apigateway-api-key-source": "SOURCE",
+"securityDefinitions": {"key": {"type": "apiKey", "name": "x-api-key", "in": "header"}},
+"paths": {"/a": {"get": {"security": [{"key": []}]}}}}"#;
+    let warnings = |source, knows_api_keys| {
+        let options = ImportOptions {
+            knows_api_keys,
+            ..ImportOptions::default()
+        };
+        let imported = import_with(&text.replace("SOURCE", source), &options);
+        let warnings = imported.warnings.into_iter();
+        let of_keys = warnings.filter(|warning| warning.message.contains("API key"));
+        let told: Vec<String> = of_keys.map(|warning| warning.message).collect();
+        (imported.table.api_key_source, told.join("; "))
+    };
+    assert_eq!(
+        warnings("HEADER", true),
+        (ApiKeySource::Header, String::new())
+    );
+    let (_, unknown) = warnings("HEADER", false);
+    assert!(
+        unknown.contains("no API key is known ([[api_key]]"),
+        "{unknown}"
+    );
+    let (source, told) = warnings("AUTHORIZER", true);
+    assert_eq!(source, ApiKeySource::Authorizer);
+    assert!(told.contains("HEADER takes it from x-api-key"), "{told}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a caller may call: policies, method ARNs, API keys.
+//! What a caller may call: policies, method ARNs.
 
 use serde_json::{Value, json};
 
@@ -186,25 +186,6 @@ fn a_method_arn_has_a_length_limit() {
 }
 
 #[test]
-fn a_method_with_an_api_key_is_refused_after_authorization() {
-    let refused = "403 ForbiddenException Forbidden";
-    let keyed = |operation: Value| Gate {
-        table: guarded(&operation),
-        ..gateway(None)
-    };
-    let key = keyed(json!({"security": [{"key": []}]}));
-    let fields = [("x-api-key".to_owned(), "01234567890123456789".to_owned())];
-    assert_eq!(outcome(&key, "/v1/x", &fields, &CALLER), refused);
-    let both =
-        keyed(json!({"security": [{"key": []}], "x-amazon-apigateway-auth": {"type": "AWS_IAM"}}));
-    assert!(outcome(&both, "/v1/x", &[], &CALLER).contains("Missing Authentication Token"));
-    assert_eq!(
-        outcome(&both, "/v1/x", &CALLER.signed("/v1/x"), &CALLER),
-        refused
-    );
-}
-
-#[test]
 fn an_open_method_ignores_signatures() {
     let open = Gate {
         table: guarded(&json!({})),
@@ -226,7 +207,7 @@ fn an_ignored_authorizer_asks_for_nothing() {
     let Ok(Route::Method(routed)) = route(&table, &head) else {
         panic!("no route");
     };
-    assert_eq!(sample::authorized(routed).body_sha256(), None);
+    assert_eq!(sample::metered(routed).body_sha256(), None);
 }
 
 #[test]
