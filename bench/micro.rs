@@ -4,12 +4,16 @@
 
 use std::hint::black_box;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use sluicegate::api::resource_tree::{ResourceTree, Route};
 use sluicegate::net::clock::monotonic_us;
+use sluicegate::pipeline::metering::api_keys::{ApiKey, ApiKeys};
+use sluicegate::pipeline::metering::bucket::{Bucket, Throttle};
+use sluicegate::pipeline::metering::quota::{LIMIT_MAX, Period, Quota, QuotaCounter};
 use sluicegate::wire::base64::{Decoder, Encoder};
 use sluicegate::wire::date::UnixSeconds;
 use sluicegate::wire::http1::head::{HeadLimits, RequestHead};
@@ -49,6 +53,49 @@ fn main() {
     routes(&bench);
     signatures(&bench);
     bodies(&bench);
+    limits(&bench);
+}
+
+/// What a metered request pays: each part by itself, a bucket also while another core takes from it.
+fn limits(bench: &Bench) {
+    const VALUE: &str = "0123456789abcdefghij";
+    let mut keys = ApiKeys::default();
+    let key = ApiKey {
+        id: "partner".to_owned(),
+        enabled: true,
+    };
+    if keys.add(key, VALUE).is_ok() {
+        bench.run("API key, found", 0, || {
+            keys.find(VALUE.as_bytes()).is_some()
+        });
+    }
+    if let Ok(throttle) = Throttle::new(1_000_000.0, 1_000_000) {
+        let bucket = Bucket::new(throttle);
+        let mut now_us = 0;
+        bench.run("token bucket, a token taken", 0, || {
+            now_us += 1;
+            bucket.take(now_us)
+        });
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut now_us = 0;
+                while !ended.load(Ordering::Relaxed) {
+                    now_us += 1;
+                    black_box(bucket.take(now_us));
+                }
+            });
+            bench.run("token bucket, another core takes too", 0, || {
+                now_us += 1;
+                bucket.take(now_us)
+            });
+            ended.store(true, Ordering::Relaxed);
+        });
+    }
+    if let Ok(quota) = Quota::new(LIMIT_MAX, 0, Period::Month) {
+        let counter = QuotaCounter::new(quota, NOW);
+        bench.run("quota, a request counted", 0, || counter.take(NOW));
+    }
 }
 
 fn heads(bench: &Bench) {

@@ -39,6 +39,8 @@ pub struct Table {
 pub struct Found<'t> {
     /// The method.
     pub method: &'t Method,
+    /// Its place in [`Table::methods`].
+    pub index: usize,
     /// The path parameters from left to right.
     pub path_parameters: Vec<PathParameter<'t>>,
 }
@@ -63,6 +65,7 @@ impl Table {
         };
         Some(Found {
             method: self.methods.get(found.method)?,
+            index: found.method,
             path_parameters: found.path_parameters.into_iter().map(name).collect(),
         })
     }

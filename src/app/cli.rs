@@ -85,6 +85,9 @@ pub struct ServeArgs {
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// Folder that keeps what API keys have used of their quotas [default: none, a restart gives new quotas]
+    #[arg(long, env = "SLUICEGATE_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// How the gateway runs.
     #[command(flatten)]
     pub run: RunArgs,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::api::table::Table;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::quota_state::Keeper;
+use crate::app::quota_state::QuotaState;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
@@ -29,8 +31,10 @@ pub struct Plan {
     pub callers: Callers,
     /// Callers that may sign.
     pub identities: Identities,
-    /// API keys.
+    /// API keys, usage plans, throttles.
     pub metering: Metering,
+    /// Where counts of quotas outlive this process.
+    pub quota_state: Option<QuotaState>,
 }
 
 /// Who may call methods that ask for AWS_IAM, an API key or an authorizer.
@@ -46,6 +50,8 @@ pub enum Callers {
 pub struct Gateway {
     bound: server::Bound,
     drain_ms_max: u64,
+    metering: Arc<Metering>,
+    quota_state: Option<QuotaState>,
 }
 
 impl Gateway {
@@ -58,7 +64,9 @@ impl Gateway {
             callers,
             identities,
             metering,
+            quota_state,
         } = plan;
+        let metering = Arc::new(metering);
         let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
             let message = format!("{cause}; another store can be given with --s3-endpoint");
             Failure::new(Exit::BadConfiguration, message)
@@ -78,12 +86,14 @@ impl Gateway {
             io_driver: run.io_driver,
             ignore_authorizers: callers == Callers::Anybody,
             identities,
-            metering: Arc::new(metering),
+            metering: Arc::clone(&metering),
         };
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {
             bound,
             drain_ms_max: run.drain_ms_max,
+            metering,
+            quota_state,
         })
     }
 
@@ -97,8 +107,15 @@ impl Gateway {
         let lifecycle = Arc::new(Lifecycle::default());
         let watch = signals::watch(Arc::clone(&lifecycle), self.drain_ms_max)
             .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
+        let kept = self
+            .quota_state
+            .map(|state| state.keep(self.metering))
+            .transpose();
+        let keeper = kept
+            .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("quotas: {cause}")))?;
         let ended = self.bound.run(&lifecycle);
         let exit = watch.finish();
+        keeper.into_iter().for_each(Keeper::finish);
         ended.map_err(failure)?;
         Ok(exit)
     }

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod gateway;
 pub mod logging;
 pub mod output;
+pub mod quota_state;
 pub mod routes_command;
 pub mod serve_command;
 pub mod settings;

@@ -1,5 +1,7 @@
 //! `sluicegate serve`: one document in front of an S3 endpoint.
 
+use std::path::PathBuf;
+
 use crate::app::cli::ServeArgs;
 use crate::app::documents;
 use crate::app::exit::Exit;
@@ -10,6 +12,7 @@ use crate::app::gateway::Plan;
 use crate::app::gateway::base_url;
 use crate::app::logging;
 use crate::app::output;
+use crate::app::quota_state::QuotaState;
 use crate::app::settings::document::ImportSettings;
 use crate::app::settings::document::served_document;
 use crate::app::settings::environment::Environment;
@@ -18,6 +21,8 @@ use crate::app::settings::identities;
 use crate::app::settings::metering;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
+use crate::net::clock;
+use crate::pipeline::metering::limiters::Moment;
 
 /// Serves until a signal ends it.
 pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
@@ -29,7 +34,19 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let import = ImportSettings::layered(&args.import, &file)?.for_document(&args.import, &served);
     let table = documents::load(&served.file, &import)?.table;
     let identities = identities::read(&file)?;
-    let metering = metering::read(&file)?;
+    let (quota_state, records) = match state_dir(args, &file) {
+        Some(folder) => {
+            let (state, records) = QuotaState::open(&folder)?;
+            (Some(state), records)
+        }
+        None => (None, Vec::new()),
+    };
+    let metering = metering::read(&file, &table, &records, now())?;
+    if quota_state.is_none() && metering.limiters.has_quotas() {
+        tracing::warn!(
+            "quotas start anew at each start: --state-dir names a folder that keeps their counts"
+        );
+    }
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
 
     let title = format!("{} ({} methods)", table.title, table.methods.len());
@@ -46,6 +63,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         },
         identities,
         metering,
+        quota_state,
     })?;
     for &address in gateway.addresses() {
         let line = format!(
@@ -55,4 +73,19 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         output::print(&line)?;
     }
     gateway.run()
+}
+
+/// `--state-dir`, else `[server] state_dir`.
+fn state_dir(args: &ServeArgs, file: &ConfigFile) -> Option<PathBuf> {
+    let written = file.sections.server.state_dir.as_deref();
+    args.state_dir
+        .clone()
+        .or_else(|| written.map(|path| file.beside(path)))
+}
+
+fn now() -> Moment {
+    Moment {
+        unix: clock::now().unix,
+        monotonic_us: clock::monotonic_us(),
+    }
 }

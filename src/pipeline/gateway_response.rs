@@ -144,6 +144,18 @@ impl GatewayFault {
         Self::of(ResponseType::InvalidApiKey)
     }
 
+    /// 429 `Too Many Requests`: a throttle's bucket is empty.
+    #[must_use]
+    pub fn throttled() -> Self {
+        Self::of(ResponseType::Throttled)
+    }
+
+    /// 429 `Limit Exceeded`: the quota of a usage plan is used up.
+    #[must_use]
+    pub fn quota_exceeded() -> Self {
+        Self::of(ResponseType::QuotaExceeded)
+    }
+
     /// 400: required parameters that the request lacks, in the order of spec 05.
     #[must_use]
     pub fn missing_parameters(names: &[&str]) -> Self {
@@ -319,6 +331,10 @@ impl GatewayFault {
             b"x-amz-apigw-id",
             context.ids.extended_request_id().as_bytes(),
         );
+        if let Some(ResponseType::Throttled | ResponseType::QuotaExceeded) = self.kind {
+            // Spec 02, "Response headers to the client".
+            fields.push(b"X-Amzn-Trace-Id", context.ids.trace_id().as_bytes());
+        }
         let body = match self.shape {
             Shape::Text => self.message().unwrap_or_default().to_owned(),
             Shape::Compact => format!("{{\"message\":{}}}", self.message_string()),

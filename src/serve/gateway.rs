@@ -11,6 +11,7 @@ use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::metering::Meter;
 use crate::pipeline::metering::Metered;
 use crate::pipeline::metering::Passage;
+use crate::pipeline::metering::limiters::Moment;
 use crate::pipeline::method_request::BodyNeed;
 use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_ids::RequestIds;
@@ -255,6 +256,10 @@ fn meter(settings: &ServeSettings) -> Meter<'_> {
     Meter {
         metering: &settings.metering,
         asks_for_keys: !settings.ignore_authorizers,
+        now: Moment {
+            unix: clock::now().unix,
+            monotonic_us: clock::monotonic_us(),
+        },
     }
 }
 

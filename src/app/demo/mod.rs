@@ -24,13 +24,14 @@ use crate::app::settings::document::ImportSettings;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::metering;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::REGION_DEFAULT;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
 use crate::net::clock;
 use crate::pipeline::identity::Identities;
-use crate::pipeline::metering::Metering;
+use crate::pipeline::metering::limiters::Moment;
 use crate::serve::settings::Addressing;
 use crate::store;
 use crate::wire::sigv4::credentials::Credentials;
@@ -59,6 +60,11 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let table = documents::compile(DOCUMENT_NAME, DOCUMENT, &import_settings())
         .map_err(documents::refusal)?
         .table;
+    let now = Moment {
+        unix: clock::now().unix,
+        monotonic_us: clock::monotonic_us(),
+    };
+    let metering = metering::read(&file, &table, &[], now)?;
     if !running.listen_is_chosen {
         running.listen = running.listen.into_iter().map(free_port).collect();
     }
@@ -84,7 +90,8 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 table,
                 callers: Callers::AsDeclared,
                 identities: Identities::default(),
-                metering: Metering::default(),
+                metering,
+                quota_state: None,
             })
         })
         .and_then(|gateway| {

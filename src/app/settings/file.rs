@@ -25,6 +25,9 @@ use crate::app::settings::place::key_of;
 use crate::app::settings::place::key_of_line;
 use crate::app::settings::place::line_and_column;
 use crate::app::settings::place::message_of;
+use crate::app::settings::plan_sections::ApiKeySection;
+use crate::app::settings::plan_sections::ThrottleSection;
+use crate::app::settings::plan_sections::UsagePlanSection;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
@@ -57,13 +60,15 @@ pub struct Sections {
     pub identity: Vec<Spanned<IdentitySection>>,
     /// `[[api_key]]`
     pub api_key: Vec<Spanned<ApiKeySection>>,
+    /// `[[usage_plan]]`
+    pub usage_plan: Vec<Spanned<UsagePlanSection>>,
+    /// `[throttle]`
+    pub throttle: Option<Spanned<ThrottleSection>>,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
     pub timeouts: TimeoutsSection,
     role: Option<NotInThisVersion>,
-    usage_plan: Option<NotInThisVersion>,
-    throttle: Option<NotInThisVersion>,
     tls: Option<NotInThisVersion>,
 }
 
@@ -84,6 +89,8 @@ pub struct ServerSection {
     pub log_format: Option<LogFormat>,
     /// Seconds that a drain may take.
     pub drain_timeout: Option<Seconds>,
+    /// Folder of the quota counts.
+    pub state_dir: Option<PathBuf>,
     admin: Option<NotInThisVersion>,
     access_log: Option<NotInThisVersion>,
 }
@@ -174,20 +181,6 @@ pub struct IdentitySection {
     pub user_id: Option<String>,
     /// IAM identity policy.
     pub policy_file: Option<Spanned<PathBuf>>,
-}
-
-/// `[[api_key]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKeySection {
-    /// What logs, plans and `$context.identity.apiKeyId` call it.
-    pub id: Spanned<VisibleText>,
-    /// What clients send in `x-api-key`.
-    pub value: Option<FileSecret>,
-    /// File that holds the value.
-    pub value_file: Option<Spanned<PathBuf>>,
-    /// Whether it is taken; it is unless this says no.
-    pub enabled: Option<bool>,
 }
 
 /// `[limits]`
@@ -406,7 +399,6 @@ mod tests {
                 "s.toml:2:9: server.admin: ",
             ),
             ("\n[[role]]\narn = 'A'\n", "s.toml:2:1: role: "),
-            ("[throttle]\nrate = 1.0\n", "s.toml:1:1: throttle: "),
             ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
         ] {
             let fault = fault_of(text);
@@ -428,7 +420,7 @@ mod tests {
         let document = file.sections.api[0].get_ref();
         assert!(file.beside(&document.file).exists());
         let bare = |line: &str| match line.strip_prefix("# ") {
-            Some(key) if key.starts_with("[[") => key.to_owned(),
+            Some(key) if key.starts_with('[') => key.to_owned(),
             Some(key) if key.contains(" = ") && !key.starts_with(char::is_uppercase) => {
                 key.to_owned()
             }
@@ -440,6 +432,8 @@ mod tests {
         assert!(whole.stage.name.is_some() && !whole.stage.variables.is_empty());
         assert_eq!(whole.identity.len(), 1);
         assert_eq!(whole.api_key.len(), 1);
+        assert_eq!(whole.usage_plan.len(), 1);
+        assert!(whole.server.state_dir.is_some() && whole.throttle.is_some());
     }
 
     #[test]

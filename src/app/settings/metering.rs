@@ -1,11 +1,13 @@
-//! `[[api_key]]`: what callers are metered by.
+//! `[[api_key]]`, `[[usage_plan]]`, `[throttle]`: what callers are metered by.
 
 use toml::Spanned;
 
+use crate::api::table::Table;
 use crate::app::credentials;
 use crate::app::settings::error::SettingsError;
-use crate::app::settings::file::ApiKeySection;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::plan_sections::ApiKeySection;
+use crate::app::settings::usage_plans;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::metering::api_keys::API_KEYS_MAX;
 use crate::pipeline::metering::api_keys::ApiKey;
@@ -13,11 +15,27 @@ use crate::pipeline::metering::api_keys::ApiKeyFault;
 use crate::pipeline::metering::api_keys::ApiKeys;
 use crate::pipeline::metering::api_keys::VALUE_BYTES_MAX;
 use crate::pipeline::metering::api_keys::VALUE_BYTES_MIN;
+use crate::pipeline::metering::limiters::Earlier;
+use crate::pipeline::metering::limiters::Limiters;
+use crate::pipeline::metering::limiters::Moment;
+use crate::pipeline::metering::quota::QuotaRecord;
 
-/// All that the file says of metering.
-pub fn read(file: &ConfigFile) -> Result<Metering, SettingsError> {
+/// All that the file says of metering at the table's stage. `records`: what an earlier process counted.
+pub fn read(
+    file: &ConfigFile,
+    table: &Table,
+    records: &[QuotaRecord],
+    now: Moment,
+) -> Result<Metering, SettingsError> {
+    let api_keys = api_keys(file)?;
+    let rules = usage_plans::rules(file, table, &api_keys)?;
+    let earlier = Earlier {
+        limiters: None,
+        records,
+    };
     Ok(Metering {
-        api_keys: api_keys(file)?,
+        limiters: Limiters::new(&rules, earlier, now),
+        api_keys,
     })
 }
 
@@ -84,8 +102,7 @@ mod tests {
     fn keys(text: &str) -> Result<ApiKeys, String> {
         let text = format!("[[api_key]]\n{text}");
         let file = ConfigFile::parse(Path::new("s.toml"), text);
-        let metering = file.and_then(|file| read(&file));
-        let keys = metering.map(|metering| metering.api_keys);
+        let keys = file.and_then(|file| api_keys(&file));
         keys.map_err(|fault| fault.to_string())
     }
 
@@ -106,13 +123,7 @@ mod tests {
         std::fs::write(folder.path().join("key"), format!("{VALUE}\n")).unwrap();
         let text = "[[api_key]]\nid = 'a'\nvalue_file = 'key'\n";
         let file = ConfigFile::parse(&folder.path().join("s.toml"), text.to_owned()).unwrap();
-        assert!(
-            read(&file)
-                .unwrap()
-                .api_keys
-                .find(VALUE.as_bytes())
-                .is_some()
-        );
+        assert!(api_keys(&file).unwrap().find(VALUE.as_bytes()).is_some());
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod identities;
 pub mod metering;
 pub mod names;
 pub mod place;
+pub mod plan_sections;
 pub mod running;
 pub mod upstream;
+pub mod usage_plans;
 pub mod values;

@@ -1,6 +1,9 @@
-//! Who is metered, and by what: API keys (spec 02, stage 7).
+//! Who is metered, and by what: API keys and usage plans, then throttles (spec 02, stages 7 and 8).
 
 pub mod api_keys;
+pub mod bucket;
+pub mod limiters;
+pub mod quota;
 
 use crate::api::model::ApiKeySource;
 use crate::pipeline::authorize::Admission;
@@ -9,6 +12,9 @@ use crate::pipeline::authorize::Unproven;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::metering::api_keys::AcceptedKey;
 use crate::pipeline::metering::api_keys::ApiKeys;
+use crate::pipeline::metering::limiters::Limiters;
+use crate::pipeline::metering::limiters::Moment;
+use crate::pipeline::metering::limiters::Refusal;
 use crate::pipeline::route::StagedRequest;
 use crate::wire::sigv4::hex::Hex;
 
@@ -17,6 +23,8 @@ use crate::wire::sigv4::hex::Hex;
 pub struct Metering {
     /// The keys that are known.
     pub api_keys: ApiKeys,
+    /// Usage plans and throttles.
+    pub limiters: Limiters,
 }
 
 /// How one request is metered.
@@ -26,6 +34,8 @@ pub struct Meter<'t> {
     pub metering: &'t Metering,
     /// Whether methods that ask for an API key get their way; `--ignore-authorizers` says no.
     pub asks_for_keys: bool,
+    /// When it came.
+    pub now: Moment,
 }
 
 /// What became of a request at this stage.
@@ -61,17 +71,31 @@ impl<'t, 'h> Admission<'t, 'h> {
 }
 
 impl<'t, 'h> Authorized<'t, 'h> {
-    /// Asks for the API key if the method does.
+    /// Asks for the API key if the method does, then takes what the request needs of plan, quota and throttles.
     ///
     /// # Errors
-    /// The key is missing, unknown or disabled.
+    /// The key is missing, unknown, disabled or in no plan of the stage; a throttle or the quota has no more to give.
     pub fn meter(mut self, meter: Meter<'t>) -> Result<Metered<'t, 'h>, GatewayFault> {
-        let Meter { metering, .. } = meter;
+        let Metering { api_keys, limiters } = meter.metering;
+        let mut limiter = None;
         if meter.asks_for_keys && self.request.found.method.api_key_required {
-            let accepted = accepted_key(&self.request, &metering.api_keys);
-            self.request.api_key = Some(accepted.ok_or_else(GatewayFault::invalid_api_key)?);
+            let accepted = accepted_key(&self.request, api_keys);
+            let accepted = accepted.ok_or_else(GatewayFault::invalid_api_key)?;
+            limiter = limiters.of_key(accepted.id).map_err(refused)?;
+            self.request.api_key = Some(accepted);
         }
+        limiters
+            .take(limiter, self.request.found.index, meter.now)
+            .map_err(refused)?;
         Ok(Metered(self))
+    }
+}
+
+fn refused(refusal: Refusal) -> GatewayFault {
+    match refusal {
+        Refusal::NotInPlan => GatewayFault::invalid_api_key(),
+        Refusal::Throttled => GatewayFault::throttled(),
+        Refusal::QuotaExceeded => GatewayFault::quota_exceeded(),
     }
 }
 

@@ -52,6 +52,10 @@ fn outcome(table: &Table, fields: &[(&str, &str)], asks_for_keys: bool) -> Strin
     let meter = Meter {
         metering: &metering,
         asks_for_keys,
+        now: Moment {
+            unix: context.time,
+            monotonic_us: 0,
+        },
     };
     match admission.meter(meter) {
         Ok(Passage::Open(metered)) => {
