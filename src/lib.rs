@@ -11,6 +11,7 @@ pub mod api;
 
 pub mod pipeline;
 
+pub mod load;
 pub mod net;
 
 pub mod serve;

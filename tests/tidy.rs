@@ -13,9 +13,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("api", &["wire", "vtl"]),
     ("pipeline", &["wire", "vtl", "api"]),
     ("serve", &["wire", "vtl", "api", "pipeline", "net"]),
+    ("load", &["wire", "net"]),
     (
         "app",
-        &["wire", "vtl", "net", "store", "api", "pipeline", "serve"],
+        &[
+            "wire", "vtl", "net", "store", "api", "pipeline", "serve", "load",
+        ],
     ),
 ];
 /// The only floor that names the runtime.

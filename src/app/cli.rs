@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::bench::args::BenchArgs;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
@@ -60,9 +61,8 @@ pub enum Command {
     /// Of a later version.
     #[command(hide = true, disable_help_flag = true)]
     Explain(LaterArgs),
-    /// Of a later version.
-    #[command(hide = true, disable_help_flag = true)]
-    Bench(LaterArgs),
+    /// Put load on a gateway, a sidecar or a store and report latencies from the moment each request was due
+    Bench(BenchArgs),
 }
 
 /// Whatever follows a command of a later version.
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_take_any_arguments() {
-        for command in ["sidecar", "explain", "bench"] {
+        for command in ["sidecar", "explain"] {
             assert!(parse(&[command, "--allow-unauthenticated", "x", "--help"]).is_ok());
         }
     }

@@ -1,5 +1,6 @@
 //! The program: arguments, settings, commands.
 
+pub mod bench;
 pub mod check_command;
 pub mod cli;
 pub mod credentials;
@@ -36,7 +37,7 @@ pub fn run() -> ExitCode {
         Some(Command::Routes(args)) => routes_command::run(&args),
         Some(Command::Sidecar(_)) => Err(not_in_this_version("sidecar")),
         Some(Command::Explain(_)) => Err(not_in_this_version("explain")),
-        Some(Command::Bench(_)) => Err(not_in_this_version("bench")),
+        Some(Command::Bench(args)) => bench::run(&args),
     };
     match ended {
         Ok(exit) => exit.into(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::app::bench::section::BenchSection;
 use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
@@ -64,6 +65,8 @@ pub struct Sections {
     pub usage_plan: Vec<Spanned<UsagePlanSection>>,
     /// `[throttle]`
     pub throttle: Option<Spanned<ThrottleSection>>,
+    /// `[bench]`
+    pub bench: BenchSection,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
