@@ -5,6 +5,7 @@
     reason = "the threads of a test are no cores: they may lock"
 )]
 
+mod bench;
 mod conversion_faults;
 mod credentials;
 #[cfg(feature = "demo")]

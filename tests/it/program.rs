@@ -55,7 +55,7 @@ fn address_of(running: &mut Running) -> std::net::SocketAddr {
 
 #[test]
 fn commands_of_later_versions_are_wrong_usage() {
-    for command in ["sidecar", "explain", "bench"] {
+    for command in ["sidecar", "explain"] {
         fails(
             &[command, "--any", "thing"],
             2,
