@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use crate::api::model::{S3Uri, UriPart, UriTemplate};
+use crate::api::model::{ActionParameter, S3Action, S3Uri, UriPart, UriTemplate};
+use crate::api::s3_action::{OPERATIONS, S3Operation};
+use crate::wire::percent;
 
 /// What an integration URI stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntegrationUri {
     /// `s3:path/…`
     Path(S3Uri),
-    /// `s3:action/ListBuckets`: `GET /` at the store, whatever `httpMethod` says.
-    ListBuckets(S3Uri),
-    /// Another action that S3 has and this version does not run.
-    Action(String),
+    /// `s3:action/…`
+    Action(S3Action),
 }
 
 /// Why a text is no integration URI.
@@ -30,7 +30,7 @@ pub enum UriFault {
     Service(String),
     /// The sub-domain is no bucket name.
     Bucket(String),
-    /// An action that S3 does not have or that cannot be called so.
+    /// An action that S3 does not have or that is not one of [`OPERATIONS`].
     UnknownAction(String),
     /// A brace without its partner, or no parameter name between the two.
     Placeholder,
@@ -53,10 +53,13 @@ impl fmt::Display for UriFault {
             Self::Bucket(name) => {
                 write!(out, "found the sub-domain `{name}`, wanted a bucket name")
             }
-            Self::UnknownAction(name) => write!(
-                out,
-                "found the action `{name}`, wanted `ListBuckets` or the path form `s3:path/…`"
-            ),
+            Self::UnknownAction(name) => {
+                let known = OPERATIONS.map(S3Operation::name).join(", ");
+                write!(
+                    out,
+                    "found the action `{name}`, wanted one of {known}, or the path form `s3:path/…`"
+                )
+            }
             Self::Placeholder => out
                 .write_str("found a brace that belongs to no `{name}`, wanted whole placeholders"),
             Self::Character(c) => write!(
@@ -67,20 +70,6 @@ impl fmt::Display for UriFault {
         }
     }
 }
-
-/// S3 operations that the action form names; [`IntegrationUri::Action`] but for the first.
-const ACTIONS: [&str; 10] = [
-    "ListBuckets",
-    "GetBucket",
-    "GetObject",
-    "PutObject",
-    "DeleteObject",
-    "HeadObject",
-    "ListObjects",
-    "ListObjectsV2",
-    "CreateBucket",
-    "DeleteBucket",
-];
 
 impl IntegrationUri {
     /// Reads a URI whose stage variables were filled in.
@@ -107,6 +96,7 @@ impl IntegrationUri {
                 bucket: bucket.map(str::to_owned),
                 path: parse_template(&format!("/{}", path.trim_start_matches('/')))?,
                 query: parse_template(query)?,
+                names_bucket: kind == "action",
             })
         };
         if kind == "path" {
@@ -114,12 +104,46 @@ impl IntegrationUri {
             return s3_uri(path, query).map(Self::Path);
         }
         let (name, query) = rest.split_once('&').unwrap_or((rest, ""));
-        match name {
-            "ListBuckets" => s3_uri("", query).map(Self::ListBuckets),
-            name if ACTIONS.contains(&name) => Ok(Self::Action(name.to_owned())),
-            name => Err(UriFault::UnknownAction(name.to_owned())),
-        }
+        let operation = S3Operation::parse(name);
+        let operation = operation.ok_or_else(|| UriFault::UnknownAction(name.to_owned()))?;
+        let path = match (
+            operation.names_bucket() && bucket.is_none(),
+            operation.names_key(),
+        ) {
+            (true, true) => "{Bucket}/{Key}",
+            (true, false) => "{Bucket}",
+            (false, true) => "{Key}",
+            (false, false) => "",
+        };
+        let fixed = match operation {
+            S3Operation::ListObjectsV2 => "list-type=2",
+            _ => "",
+        };
+        Ok(Self::Action(S3Action {
+            operation,
+            uri: s3_uri(path, fixed)?,
+            input: action_parameters(query)?,
+            body_is_object: false,
+        }))
     }
+}
+
+/// `k=v&…`; names and values are percent-encoded.
+fn action_parameters(query: &str) -> Result<Vec<ActionParameter>, UriFault> {
+    let pieces = query.split('&').filter(|piece| !piece.is_empty());
+    pieces
+        .map(|piece| {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            if name.contains(['{', '}']) {
+                return Err(UriFault::Placeholder);
+            }
+            let name = String::from_utf8_lossy(&percent::decode(name.as_bytes())).into_owned();
+            Ok(ActionParameter {
+                name,
+                value: parse_template(value)?,
+            })
+        })
+        .collect()
 }
 
 /// The `{subdomain}` of `{subdomain.}s3`.
@@ -261,25 +285,46 @@ mod tests {
     }
 
     #[test]
-    fn actions_are_told_apart() {
-        let prefix = "arn:aws:apigateway:us-west-2:s3:action/";
-        let parse = |action: &str| IntegrationUri::parse(&format!("{prefix}{action}"));
-        assert!(matches!(
-            parse("ListBuckets"),
-            Ok(IntegrationUri::ListBuckets(_))
-        ));
-        let Ok(IntegrationUri::ListBuckets(uri)) = parse("ListBuckets&max-buckets=5") else {
-            panic!()
+    fn actions_have_their_operation_place_and_input() {
+        let parse = |service: &str, action: &str| {
+            let text = format!("arn:aws:apigateway:us-west-2:{service}:action/{action}");
+            match IntegrationUri::parse(&text) {
+                Ok(IntegrationUri::Action(action)) => Ok(action),
+                Ok(other) => panic!("{text}: {other:?}"),
+                Err(fault) => Err(fault),
+            }
         };
-        assert_eq!(uri.query.parts, [literal("max-buckets=5")]);
-        assert_eq!(
-            parse("GetObject&Bucket=b"),
-            Ok(IntegrationUri::Action("GetObject".to_owned()))
-        );
-        assert_eq!(
-            parse("Nope"),
-            Err(UriFault::UnknownAction("Nope".to_owned()))
-        );
+        let action = parse("s3", "GetObject&Bucket=a%26b&Key={key}&VersionId=1{v}").unwrap();
+        assert_eq!(action.operation, S3Operation::GetObject);
+        let wanted = [
+            literal("/"),
+            placeholder("Bucket"),
+            literal("/"),
+            placeholder("Key"),
+        ];
+        assert_eq!(action.uri.path.parts, wanted);
+        assert!(action.uri.names_bucket);
+        let input: Vec<_> = action
+            .input
+            .iter()
+            .map(|parameter| (parameter.name.as_str(), parameter.value.parts.as_slice()))
+            .collect();
+        let wanted = [
+            ("Bucket", &[literal("a%26b")][..]),
+            ("Key", &[placeholder("key")]),
+            ("VersionId", &[literal("1"), placeholder("v")]),
+        ];
+        assert_eq!(input, wanted);
+        let named = parse("photos.s3", "GetObject").unwrap();
+        assert_eq!(named.uri.bucket.as_deref(), Some("photos"));
+        assert_eq!(named.uri.path.parts, [literal("/"), placeholder("Key")]);
+        let listed = parse("s3", "ListObjectsV2").unwrap();
+        assert_eq!(listed.uri.query.parts, [literal("list-type=2")]);
+        for name in ["Nope", "", "getObject", "CopyObject"] {
+            let unknown = UriFault::UnknownAction(name.to_owned());
+            assert_eq!(parse("s3", name), Err(unknown), "{name}");
+        }
+        assert_eq!(parse("s3", "GetObject&{k}=v"), Err(UriFault::Placeholder));
     }
 
     #[test]

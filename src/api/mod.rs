@@ -10,5 +10,6 @@ pub mod openapi;
 pub mod parameter_mapping;
 pub mod request_model;
 pub mod resource_tree;
+pub mod s3_action;
 pub mod selection_pattern;
 pub mod table;

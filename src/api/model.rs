@@ -3,6 +3,7 @@
 //! Built by `api::openapi` from a document, kept in `api::table::Table`, never changed afterwards.
 
 use crate::api::request_model::RequestModels;
+use crate::api::s3_action::S3Operation;
 use crate::vtl::json_path::JsonPath;
 use crate::vtl::template::Template;
 
@@ -107,9 +108,13 @@ pub struct Integration {
 pub enum IntegrationKind {
     /// `type: aws` with an `s3` URI.
     S3(S3Uri),
+    /// `type: aws` with an `s3:action/…` URI.
+    S3Action(S3Action),
+    /// `type: mock`: no backend; the request template says which integration response answers.
+    Mock,
     /// Known to API Gateway and read without fault, but not run by this version: the method answers 500.
     NotRun {
-        /// `mock`, `http`, `http_proxy`, `aws` with an S3 action, …
+        /// `http`, `http_proxy`.
         what: String,
     },
 }
@@ -125,6 +130,31 @@ pub struct S3Uri {
     pub path: UriTemplate,
     /// What follows `?`, without it; empty for none.
     pub query: UriTemplate,
+    /// The path begins with a bucket, so that `--s3-bucket` never stands before it.
+    pub names_bucket: bool,
+}
+
+/// `arn:aws:apigateway:{region}:{subdomain.}s3:action/{name}&k=v…`, stage variables filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Action {
+    /// What is asked of S3.
+    pub operation: S3Operation,
+    /// Its place: `{Bucket}` and `{Key}` in the path are filled from the operation's input.
+    pub uri: S3Uri,
+    /// Members of the input that the URI gives.
+    pub input: Vec<ActionParameter>,
+    /// `PutObject` whose bucket and key the document gives: the integration request's body is the object. Else the body
+    /// is the operation's input as JSON.
+    pub body_is_object: bool,
+}
+
+/// A member of an operation's input in a URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionParameter {
+    /// Its name, decoded.
+    pub name: String,
+    /// Its value, percent-encoded but for what is filled in.
+    pub value: UriTemplate,
 }
 
 /// Literal text and `{name}` placeholders.

@@ -87,7 +87,10 @@ struct ResponseConversions {
 impl Route {
     fn of(table: &Table, method: &Method) -> Self {
         let runs = method.integration.as_ref();
-        let runs_s3 = runs.filter(|i| matches!(i.kind, IntegrationKind::S3(_)));
+        let runs_s3 = runs.filter(|i| {
+            let kind = &i.kind;
+            matches!(kind, IntegrationKind::S3(_) | IntegrationKind::S3Action(_))
+        });
         Self {
             method: method.http_method.clone(),
             path: format!("/{}{}", table.stage, method.resource_path),
@@ -131,6 +134,15 @@ impl Route {
 /// `GET s3:path/{bucket}/{object} (GetObject)`, or what is not run.
 fn integration_text(method: &Method, integration: &Integration) -> String {
     match &integration.kind {
+        IntegrationKind::Mock => "mock".to_owned(),
+        IntegrationKind::S3Action(action) => {
+            let (operation, bucket) = (action.operation, &action.uri.bucket);
+            let subdomain = bucket
+                .as_ref()
+                .map_or_else(String::new, |b| format!("{b}."));
+            let method = operation.http_method();
+            format!("{method} {subdomain}s3:action/{}", operation.name())
+        }
         IntegrationKind::NotRun { what } => format!("{what}: not in this version, answers 500"),
         IntegrationKind::S3(uri) => {
             let client = method.http_method.as_str();
@@ -252,6 +264,7 @@ mod tests {
                 parts: vec![UriPart::Literal(path.to_owned())],
             },
             query: UriTemplate::default(),
+            names_bucket: false,
         }
     }
 

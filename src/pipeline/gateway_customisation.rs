@@ -14,6 +14,7 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::header_rules::Column;
 use crate::pipeline::header_rules::REMAPPED_PREFIX;
 use crate::pipeline::header_rules::ResponseRule;
 use crate::pipeline::header_rules::VisibleHeaders;
@@ -65,7 +66,7 @@ fn set_header(fields: &mut Fields, name: &str, value: &[u8]) {
     if value.is_empty() || !is_writable(name, value) {
         return;
     }
-    match response_rule(name) {
+    match response_rule(Column::AwsOrHttp, name) {
         ResponseRule::Passed => fields.set(name.as_bytes(), value),
         ResponseRule::Remapped => fields.set(format!("{REMAPPED_PREFIX}{name}").as_bytes(), value),
         ResponseRule::Dropped => {}

@@ -2,6 +2,7 @@
 //!
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
+use crate::api::model::IntegrationKind;
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
 use crate::wire::http1::persistence::nominated_by_connection;
 use crate::wire::sigv4::canonical_request::ALGORITHM;
@@ -46,23 +47,44 @@ const TARGETS_WITHOUT_EFFECT: [&str; 7] = [
     "x-amz-trailer",
 ];
 
-/// Response headers that get `x-amzn-Remapped-` before their name (spec 02, "Remap and drop", column `aws, http`).
-const REMAPPED: [&str; 14] = [
+/// Response headers that get `x-amzn-Remapped-` before their name, whatever the integration (spec 02, "Remap and drop").
+const REMAPPED: [&str; 4] = ["connection", "content-length", "date", "server"];
+
+/// Those that the column `aws, http` remaps beside [`REMAPPED`].
+const REMAPPED_OF_AWS_AND_HTTP: [&str; 10] = [
     "authorization",
-    "connection",
-    "content-length",
     "content-md5",
-    "date",
     "expect",
     "host",
     "max-forwards",
     "proxy-authenticate",
-    "server",
     "trailer",
     "upgrade",
     "user-agent",
     "www-authenticate",
 ];
+
+/// The columns of the remap and drop table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `aws` and `http`.
+    AwsOrHttp,
+    /// `mock`.
+    Mock,
+}
+
+impl Column {
+    /// The column of a kind of integration.
+    #[must_use]
+    pub const fn of(kind: &IntegrationKind) -> Self {
+        match kind {
+            IntegrationKind::Mock => Self::Mock,
+            IntegrationKind::S3(_)
+            | IntegrationKind::S3Action(_)
+            | IntegrationKind::NotRun { .. } => Self::AwsOrHttp,
+        }
+    }
+}
 
 /// Put before the names of remapped response headers.
 pub const REMAPPED_PREFIX: &str = "x-amzn-Remapped-";
@@ -103,10 +125,12 @@ pub fn target_rule(name: &str) -> TargetRule {
 
 /// The rule for a header of the method response; names in any case.
 #[must_use]
-pub fn response_rule(name: &str) -> ResponseRule {
+pub fn response_rule(column: Column, name: &str) -> ResponseRule {
     if name.eq_ignore_ascii_case("transfer-encoding") {
         ResponseRule::Dropped
-    } else if named(&REMAPPED, name) {
+    } else if named(&REMAPPED, name)
+        || (column == Column::AwsOrHttp && named(&REMAPPED_OF_AWS_AND_HTTP, name))
+    {
         ResponseRule::Remapped
     } else {
         ResponseRule::Passed

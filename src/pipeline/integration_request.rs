@@ -1,25 +1,26 @@
 //! The integration request: what goes to the store, and what becomes of the client's body (spec 02, 03, 04, 05).
 
-use crate::api::content_handling::request_conversion;
+use serde_json::Value;
+
 use crate::api::model::Integration;
 use crate::api::model::IntegrationKind;
+use crate::api::model::S3Action;
 use crate::api::model::S3Uri;
-use crate::pipeline::body_plan::RequestBodyPlan;
+use crate::pipeline::action_input::{ActionRequest, action_request};
+use crate::pipeline::body_plan::{BodyContent, RequestBodyPlan};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_body::IntegrationBody;
 use crate::pipeline::integration_fields::integration_fields;
-use crate::pipeline::mapping_body::MappingBody;
 use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::overrides::RequestOverrides;
-use crate::pipeline::request_mapping::{map_parameters, reads_body};
+use crate::pipeline::request_mapping::map_parameters;
 use crate::pipeline::store_path::StoreAddress;
 use crate::pipeline::store_path::StorePath;
 use crate::pipeline::store_path::store_path;
-use crate::pipeline::template_choice::request_template;
-use crate::pipeline::template_run::{TemplateResult, run_template};
+use crate::vtl::bounded_json;
 use crate::vtl::render::Overrides;
-use crate::wire::http1::fields::{Fields, is_token};
-use crate::wire::http1::framing::{BodyFraming, request_framing};
+use crate::wire::http1::fields::Fields;
 
 /// `credentials` that ask for the caller's own identity (spec 05, "Credentials").
 const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
@@ -29,6 +30,8 @@ pub struct IntegrationRequest<'t, 'h> {
     pub(super) request: MethodRequest<'t, 'h>,
     pub(super) integration: &'t Integration,
     uri: &'t S3Uri,
+    /// `None` is the client's.
+    own_method: Option<&'t [u8]>,
     place: StorePath<'t>,
     fields: Fields,
     body: RequestBodyPlan<'t>,
@@ -49,42 +52,52 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         store: &'t StoreAddress,
         body: Option<&[u8]>,
     ) -> Result<IntegrationRequest<'t, 'h>, GatewayFault> {
-        let (integration, uri) = runnable(self.method().integration.as_ref())?;
+        let (integration, target) = runnable(self.method().integration.as_ref())?;
         let whole = body.unwrap_or_default();
-        let read_body = if reads_body(&integration.request_parameters) {
-            let read = MappingBody::read(whole);
-            Some(read.map_err(|_| GatewayFault::invalid_json_body())?)
-        } else {
-            None
-        };
+        let read_body = self.mapping_body(integration, whole)?;
         let mut mapped = map_parameters(
             &integration.request_parameters,
             &self,
             context,
             read_body.as_ref(),
         );
-        let class = self.table().binary_media_types.class(self.content_type());
-        let conversion = request_conversion(class, integration.content_handling);
-        let template = request_template(integration, self.content_type())?;
-        let method = method_of(integration, &self)?;
-        let sends_body = sends_body(method, &self, template.is_some());
-        let body = RequestBodyPlan::decide(conversion, template, sends_body)
-            .map_err(|_| GatewayFault::configuration_error())?;
-        let TemplateResult { output, overrides } =
-            run_template(body.content, whole, &self, context, Overrides::default())?;
-        let overridden = RequestOverrides::of(&overrides);
+        let named = match target {
+            StoreTarget::Action(action) if action.body_is_object => Some(method_of(action)),
+            StoreTarget::Action(_) | StoreTarget::Path(_) => {
+                integration.http_method.as_deref().map(str::as_bytes)
+            }
+        };
+        let method = named.unwrap_or_else(|| self.head().method());
+        let mut made = self.integration_body(integration, method, context, whole)?;
+        let input = made.action_input(target, whole)?;
+        let overridden = RequestOverrides::of(&made.overrides);
         overridden.apply(&mut mapped);
-        let fields = integration_fields(&mapped.headers, &self, context)?;
-        let place = store_path(store, uri, &mapped.path, &mapped.query)?;
+        let mut fields = integration_fields(&mapped.headers, &self, context)?;
+        let (uri, place, own_method) = match target {
+            StoreTarget::Path(uri) => {
+                let place = store_path(store, uri, &mapped.path, &mapped.query)?;
+                (uri, place, named)
+            }
+            StoreTarget::Action(action) => {
+                let ActionRequest { place, body } =
+                    action_request(action, store, &mapped, input.as_ref(), &mut fields)?;
+                if !action.body_is_object {
+                    made.plan.sends_body = body.is_some();
+                    made.rendered = body;
+                }
+                (&action.uri, place, Some(method_of(action)))
+            }
+        };
         Ok(IntegrationRequest {
             request: self,
             integration,
             uri,
+            own_method,
             place,
             fields,
-            body,
-            rendered: output,
-            overrides,
+            body: made.plan,
+            rendered: made.rendered,
+            overrides: made.overrides,
         })
     }
 }
@@ -93,7 +106,8 @@ impl<'t> IntegrationRequest<'t, '_> {
     /// The method that the store sees.
     #[must_use]
     pub fn method(&self) -> &[u8] {
-        named_method(self.integration).unwrap_or_else(|| self.request.head().method())
+        self.own_method
+            .unwrap_or_else(|| self.request.head().method())
     }
 
     /// Host, path and query.
@@ -140,47 +154,61 @@ impl<'t> IntegrationRequest<'t, '_> {
     }
 }
 
-/// What this version runs: an S3 integration with credentials of its own.
-fn runnable(integration: Option<&Integration>) -> Result<(&Integration, &S3Uri), GatewayFault> {
+/// What is asked of the store.
+#[derive(Clone, Copy)]
+pub(super) enum StoreTarget<'t> {
+    /// `s3:path/…`
+    Path(&'t S3Uri),
+    /// `s3:action/…`
+    Action(&'t S3Action),
+}
+
+/// What this version sends to the store: an S3 integration with credentials of its own.
+fn runnable(
+    integration: Option<&Integration>,
+) -> Result<(&Integration, StoreTarget<'_>), GatewayFault> {
     match integration {
         Some(integration) if integration.credentials.as_deref() != Some(CALLER_CREDENTIALS) => {
             match &integration.kind {
-                IntegrationKind::S3(uri) => Ok((integration, uri)),
-                IntegrationKind::NotRun { .. } => Err(GatewayFault::configuration_error()),
+                IntegrationKind::S3(uri) => Ok((integration, StoreTarget::Path(uri))),
+                IntegrationKind::S3Action(action) => Ok((integration, StoreTarget::Action(action))),
+                IntegrationKind::Mock | IntegrationKind::NotRun { .. } => {
+                    Err(GatewayFault::configuration_error())
+                }
             }
         }
         _ => Err(GatewayFault::configuration_error()),
     }
 }
 
-fn named_method(integration: &Integration) -> Option<&[u8]> {
-    integration.http_method.as_deref().map(str::as_bytes)
+const fn method_of(action: &S3Action) -> &'static [u8] {
+    action.operation.http_method().as_bytes()
 }
 
-fn method_of<'a>(
-    integration: &'a Integration,
-    request: &'a MethodRequest<'_, '_>,
-) -> Result<&'a [u8], GatewayFault> {
-    let method = named_method(integration).unwrap_or_else(|| request.head().method());
-    if is_token(method) {
-        Ok(method)
-    } else {
-        Err(GatewayFault::configuration_error())
-    }
-}
-
-/// GET, HEAD and OPTIONS have no body (spec 02). DELETE has one only if the client sent one or a template makes it.
-fn sends_body(method: &[u8], request: &MethodRequest<'_, '_>, has_template: bool) -> bool {
-    let client_sends = || {
-        !matches!(
-            request_framing(request.head()),
-            Ok(BodyFraming::None | BodyFraming::Length(0))
-        )
-    };
-    match method {
-        b"GET" | b"HEAD" | b"OPTIONS" => false,
-        b"DELETE" => has_template || client_sends(),
-        _ => true,
+impl IntegrationBody<'_> {
+    /// The input of an action: an integration request's body that is not empty, as JSON.
+    fn action_input(
+        &self,
+        target: StoreTarget<'_>,
+        whole: &[u8],
+    ) -> Result<Option<Value>, GatewayFault> {
+        match target {
+            StoreTarget::Action(action) if !action.body_is_object && self.plan.sends_body => {}
+            StoreTarget::Action(_) | StoreTarget::Path(_) => return Ok(None),
+        }
+        let bytes = self.bytes(whole)?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let text = String::from_utf8(bytes).ok();
+        let input = text.and_then(|text| bounded_json::parse(&text));
+        match input.filter(Value::is_object) {
+            Some(input) => Ok(Some(input)),
+            None if matches!(self.plan.content, BodyContent::Converted(_)) => {
+                Err(GatewayFault::invalid_json_body())
+            }
+            None => Err(GatewayFault::configuration_error()),
+        }
     }
 }
 
@@ -273,7 +301,5 @@ mod tests {
             )
             .is_ok()
         );
-        let action = json!({"uri": "arn:aws:apigateway:us-west-2:s3:action/GetObject&Bucket=b"});
-        assert_eq!(made(action, head, |_| ()), Err(500));
     }
 }

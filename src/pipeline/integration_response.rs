@@ -1,10 +1,12 @@
 //! From the store's answer to the method response: which entry, its headers, what becomes of the body (spec 02, 04, 06).
 
 use crate::api::content_handling::response_conversion;
+use crate::api::model::Integration;
 use crate::api::model::IntegrationResponse;
 use crate::pipeline::body_plan::{BodyContent, ResponseBodyPlan};
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::header_rules::Column;
 use crate::pipeline::header_rules::REMAPPED_PREFIX;
 use crate::pipeline::header_rules::ResponseRule;
 use crate::pipeline::header_rules::is_writable;
@@ -12,11 +14,13 @@ use crate::pipeline::header_rules::response_rule;
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::mapping_body::MappingBody;
 use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::overrides::ResponseOverrides;
 use crate::pipeline::response_mapping;
 use crate::pipeline::response_mapping::ResponseSources;
 use crate::pipeline::template_choice::response_template;
 use crate::pipeline::template_run::{TemplateResult, run_template};
+use crate::vtl::render::Overrides;
 use crate::wire::http1::fields::Fields;
 
 /// The response to the client, without its framing.
@@ -32,6 +36,17 @@ pub struct MethodResponse<'t> {
     pub rendered: Option<Vec<u8>>,
 }
 
+/// A request whose integration was called: all that its response depends on.
+#[derive(Clone, Copy)]
+pub(super) struct ResponseSide<'r, 't, 'h> {
+    /// The method request.
+    pub(super) request: &'r MethodRequest<'t, 'h>,
+    /// Its integration.
+    pub(super) integration: &'t Integration,
+    /// What the request template left.
+    pub(super) overrides: &'r Overrides,
+}
+
 impl<'t> IntegrationRequest<'t, '_> {
     /// Whether [`Self::method_response`] needs the store's body.
     ///
@@ -42,15 +57,8 @@ impl<'t> IntegrationRequest<'t, '_> {
         backend_status: u16,
         backend_fields: &Fields,
     ) -> Result<BodyNeed, GatewayFault> {
-        let response = self.selected(backend_status)?;
-        let plan = self.response_body(response, response.status, backend_fields)?;
-        let renders = matches!(plan.content, BodyContent::Rendered { .. });
-        let whole = renders || response_mapping::reads_body(&response.parameters);
-        Ok(if whole {
-            BodyNeed::Whole
-        } else {
-            BodyNeed::Streams
-        })
+        self.response_side()
+            .body_need(backend_status, backend_fields)
     }
 
     /// The method response to an answer of the store. `body` is the store's whole body where
@@ -66,8 +74,68 @@ impl<'t> IntegrationRequest<'t, '_> {
         backend_fields: &Fields,
         body: Option<&[u8]>,
     ) -> Result<MethodResponse<'t>, GatewayFault> {
+        self.response_side()
+            .method_response(context, backend_status, backend_fields, body)
+    }
+
+    const fn response_side(&self) -> ResponseSide<'_, 't, '_> {
+        ResponseSide {
+            request: &self.request,
+            integration: self.integration,
+            overrides: &self.overrides,
+        }
+    }
+}
+
+impl<'t> ResponseSide<'_, 't, '_> {
+    /// As [`IntegrationRequest::response_body_need`].
+    pub(super) fn body_need(
+        self,
+        backend_status: u16,
+        backend_fields: &Fields,
+    ) -> Result<BodyNeed, GatewayFault> {
         let response = self.selected(backend_status)?;
-        let whole = body.unwrap_or_default();
+        let plan = self.body_plan(response, response.status, backend_fields)?;
+        let renders = matches!(plan.content, BodyContent::Rendered { .. });
+        let whole = renders || response_mapping::reads_body(&response.parameters);
+        Ok(if whole {
+            BodyNeed::Whole
+        } else {
+            BodyNeed::Streams
+        })
+    }
+
+    /// As [`IntegrationRequest::method_response`].
+    pub(super) fn method_response(
+        self,
+        context: &RequestContext<'_>,
+        backend_status: u16,
+        backend_fields: &Fields,
+        body: Option<&[u8]>,
+    ) -> Result<MethodResponse<'t>, GatewayFault> {
+        let response = self.selected(backend_status)?;
+        self.respond(response, context, backend_fields, body.unwrap_or_default())
+    }
+
+    /// The method response of the default integration response, to an answer without fields and body.
+    pub(super) fn default_method_response(
+        self,
+        context: &RequestContext<'_>,
+    ) -> Result<MethodResponse<'t>, GatewayFault> {
+        let mut responses = self.integration.responses.iter();
+        let default = responses.find(|response| response.pattern.is_none());
+        let default = default.ok_or_else(GatewayFault::configuration_error)?;
+        self.respond(default, context, &Fields::new(), b"")
+    }
+
+    fn respond(
+        self,
+        response: &'t IntegrationResponse,
+        context: &RequestContext<'_>,
+        backend_fields: &Fields,
+        whole: &[u8],
+    ) -> Result<MethodResponse<'t>, GatewayFault> {
+        let column = Column::of(&self.integration.kind);
         let read_body = if response_mapping::reads_body(&response.parameters) {
             let read = MappingBody::read(whole);
             Some(read.map_err(|_| GatewayFault::configuration_error())?)
@@ -79,26 +147,18 @@ impl<'t> IntegrationRequest<'t, '_> {
             body: read_body.as_ref(),
             variables: self.request.variables(context),
         };
-        let mut fields = mapped_fields(response, &sources)?;
-        let plan = self.response_body(response, response.status, backend_fields)?;
+        let mut fields = mapped_fields(column, response, &sources)?;
+        let plan = self.body_plan(response, response.status, backend_fields)?;
         let before = self.overrides.clone();
         let TemplateResult { output, overrides } =
-            run_template(plan.content, whole, &self.request, context, before)?;
+            run_template(plan.content, whole, self.request, context, before)?;
         let overridden = ResponseOverrides::of(&overrides);
         for (name, value) in &overridden.headers {
-            write_header(name, value.as_bytes(), &mut fields)?;
+            write_header(column, name, value.as_bytes(), &mut fields)?;
         }
         let status = overridden.status.unwrap_or(response.status);
-        let body = self.response_body(response, status, backend_fields)?;
-        if fields.get(b"content-type").is_none() {
-            fields.push(b"Content-Type", b"application/json");
-        }
-        fields.set(b"x-amzn-RequestId", context.ids.request_id().as_bytes());
-        fields.set(
-            b"x-amz-apigw-id",
-            context.ids.extended_request_id().as_bytes(),
-        );
-        fields.set(b"X-Amzn-Trace-Id", context.ids.trace_id().as_bytes());
+        let body = self.body_plan(response, status, backend_fields)?;
+        finish_fields(column, context, &mut fields);
         Ok(MethodResponse {
             status,
             fields,
@@ -107,14 +167,14 @@ impl<'t> IntegrationRequest<'t, '_> {
         })
     }
 
-    fn selected(&self, backend_status: u16) -> Result<&'t IntegrationResponse, GatewayFault> {
+    fn selected(self, backend_status: u16) -> Result<&'t IntegrationResponse, GatewayFault> {
         let selected = self.integration.selection.select(backend_status);
         let response = selected.and_then(|index| self.integration.responses.get(index));
         response.ok_or_else(GatewayFault::configuration_error)
     }
 
-    fn response_body(
-        &self,
+    fn body_plan(
+        self,
         response: &'t IntegrationResponse,
         status: u16,
         backend_fields: &Fields,
@@ -131,8 +191,22 @@ impl<'t> IntegrationRequest<'t, '_> {
     }
 }
 
+/// The fields that every method response has (spec 02, "Response headers to the client").
+fn finish_fields(column: Column, context: &RequestContext<'_>, fields: &mut Fields) {
+    if fields.get(b"content-type").is_none() {
+        fields.push(b"Content-Type", b"application/json");
+    }
+    let ids = context.ids;
+    fields.set(b"x-amzn-RequestId", ids.request_id().as_bytes());
+    fields.set(b"x-amz-apigw-id", ids.extended_request_id().as_bytes());
+    if column == Column::AwsOrHttp {
+        fields.set(b"X-Amzn-Trace-Id", ids.trace_id().as_bytes());
+    }
+}
+
 /// The mapped headers after the remap and drop table of spec 02.
 fn mapped_fields<'m>(
+    column: Column,
     response: &'m IntegrationResponse,
     sources: &ResponseSources<'m>,
 ) -> Result<Fields, GatewayFault> {
@@ -141,17 +215,22 @@ fn mapped_fields<'m>(
         let Some(value) = sources.value(&mapping.source) else {
             continue;
         };
-        write_header(&mapping.header, &value, &mut fields)?;
+        write_header(column, &mapping.header, &value, &mut fields)?;
     }
     Ok(fields)
 }
 
 /// Sets a header of the method response under the name that it may have.
-fn write_header(name: &str, value: &[u8], fields: &mut Fields) -> Result<(), GatewayFault> {
+fn write_header(
+    column: Column,
+    name: &str,
+    value: &[u8],
+    fields: &mut Fields,
+) -> Result<(), GatewayFault> {
     if !is_writable(name, value) {
         return Err(GatewayFault::configuration_error());
     }
-    match response_rule(name) {
+    match response_rule(column, name) {
         ResponseRule::Passed => fields.set(name.as_bytes(), value),
         ResponseRule::Remapped => {
             let name = format!("{REMAPPED_PREFIX}{name}");

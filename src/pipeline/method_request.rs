@@ -1,6 +1,7 @@
 //! The method request: what mappings and templates can see of the client's request (spec 02, 03, 05).
 
 use crate::api::model::DeclaredParameter;
+use crate::api::model::IntegrationKind;
 use crate::api::model::Method;
 use crate::api::model::ParameterLocation;
 use crate::api::request_model::RequestModel;
@@ -126,7 +127,7 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
             .map_err(GatewayFault::invalid_body)
     }
 
-    fn body_model(&self) -> Option<&'t RequestModel> {
+    pub(super) fn body_model(&self) -> Option<&'t RequestModel> {
         let models = self.method().request_models.as_ref()?;
         models.of_type(self.content_type())
     }
@@ -144,7 +145,11 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
             request_template(integration, self.content_type()),
             Ok(Some(Template::Program(_)))
         );
-        if renders || request_mapping::reads_body(&integration.request_parameters) {
+        let is_input = matches!(
+            &integration.kind,
+            IntegrationKind::S3Action(action) if !action.body_is_object
+        );
+        if renders || is_input || request_mapping::reads_body(&integration.request_parameters) {
             BodyNeed::Whole
         } else {
             BodyNeed::Streams

@@ -1,5 +1,6 @@
 //! API Gateway's stages, in order. Heads in, heads and body plans out; no I/O.
 
+mod action_input;
 pub mod authorize;
 pub mod body_plan;
 pub mod context;
@@ -7,12 +8,15 @@ pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;
 pub mod identity;
+mod integration_body;
 pub mod integration_fields;
 pub mod integration_request;
 pub mod integration_response;
 pub mod mapping_body;
 pub mod metering;
 pub mod method_request;
+pub mod mock;
+pub mod mock_status;
 pub mod overrides;
 pub mod put_object;
 pub mod request_ids;

@@ -107,7 +107,7 @@ pub fn store_path<'t>(
         store
             .bucket
             .as_deref()
-            .filter(|_| is_one_placeholder(&uri.path))
+            .filter(|_| !uri.names_bucket && is_one_placeholder(&uri.path))
     };
     let bucket = uri.bucket.as_deref().or_else(prefix);
     let bucket_in_host = bucket.is_some() && store.addressing == Addressing::VirtualHost;

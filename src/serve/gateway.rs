@@ -30,6 +30,7 @@ use crate::serve::failure::BodyFault;
 use crate::serve::failure::CallFailure;
 use crate::serve::failure::StoreFault;
 use crate::serve::failure::UploadFault;
+use crate::serve::mock;
 use crate::serve::per_core::Core;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
@@ -168,7 +169,10 @@ async fn open<'c>(
         Some(sha256) => body.of_hash(*sha256),
         None => body,
     };
-    let method_request = metered.into_method_request()?;
+    let method_request = match metered.into_method_request()?.into_mock() {
+        Ok(mock) => return mock::answer(core, &mock, body, context).await,
+        Err(other) => other,
+    };
     match method_request.request_body_need() {
         BodyNeed::Streams => {
             let request = method_request.into_integration_request(context, &core.store, None)?;
@@ -191,6 +195,10 @@ async fn forward_whole<'c>(
     whole: &[u8],
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
+    let method_request = match method_request.into_mock() {
+        Ok(mock) => return Ok(mock::made(&mock, whole, context)?),
+        Err(other) => other,
+    };
     method_request.validate_body(whole)?;
     let request = method_request.into_integration_request(context, &core.store, Some(whole))?;
     let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
@@ -298,7 +306,7 @@ async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next
     }
 }
 
-fn upload_failure(fault: UploadFault) -> Failure {
+pub(super) fn upload_failure(fault: UploadFault) -> Failure {
     Failure::Fault(match fault {
         UploadFault::TooLarge => GatewayFault::request_too_large(),
         UploadFault::Conversion => GatewayFault::configuration_error(),

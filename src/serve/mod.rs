@@ -10,6 +10,7 @@ pub mod failure;
 pub mod gateway;
 pub mod inbox;
 pub mod memory_body;
+pub mod mock;
 pub mod multipart;
 pub mod per_core;
 pub mod race;

@@ -71,7 +71,11 @@ pub async fn from_answer<'t>(
     }
 }
 
-fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, GatewayFault> {
+/// A method response to a backend's whole body.
+///
+/// # Errors
+/// The conversion failed.
+pub fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, GatewayFault> {
     let mut out = Vec::new();
     if !response.body.body_allowed {
         return Ok(FaultResponse {

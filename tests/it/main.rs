@@ -5,6 +5,7 @@
     reason = "the threads of a test are no cores: they may lock"
 )]
 
+mod actions;
 mod bench;
 mod conversion_faults;
 mod credentials;
@@ -20,6 +21,7 @@ mod keep_alive;
 mod limits;
 mod metering;
 mod methods;
+mod mock;
 mod multipart;
 mod program;
 mod retry;

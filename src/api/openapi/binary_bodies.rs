@@ -12,6 +12,7 @@ use crate::api::model::{
 use crate::api::openapi::finding::{Findings, Topic};
 use crate::api::openapi::operation::Operation;
 use crate::api::resource_tree::ANY;
+use crate::api::s3_action::S3Operation;
 use crate::vtl::template::Template;
 
 /// Without templates and `contentHandling`, `*/*` changes nothing but what it is to change.
@@ -65,7 +66,12 @@ const fn integration_of<'o>(operation: &'o Operation<'_>) -> Option<&'o Integrat
 const fn s3_uri(integration: &Integration) -> Option<&S3Uri> {
     match &integration.kind {
         IntegrationKind::S3(uri) => Some(uri),
-        IntegrationKind::NotRun { .. } => None,
+        IntegrationKind::S3Action(action) if action.body_is_object => Some(&action.uri),
+        IntegrationKind::S3Action(action) => match action.operation {
+            S3Operation::GetObject => Some(&action.uri),
+            _ => None,
+        },
+        IntegrationKind::Mock | IntegrationKind::NotRun { .. } => None,
     }
 }
 
@@ -120,7 +126,11 @@ fn is_object(uri: &S3Uri, buckets_named: bool) -> bool {
 
 /// Whether an object's bytes go through as text. POST carries XML, HEAD and DELETE nothing.
 fn corrupts(http_method: &str, integration: &Integration) -> bool {
-    let method = integration.http_method.as_deref().unwrap_or(http_method);
+    let named = integration.http_method.as_deref().unwrap_or(http_method);
+    let method = match &integration.kind {
+        IntegrationKind::S3Action(action) => action.operation.http_method(),
+        _ => named,
+    };
     let reads = matches!(method, "GET" | ANY) && response_is_text(integration);
     let writes = matches!(method, "PUT" | ANY) && request_is_text(integration);
     reads || writes

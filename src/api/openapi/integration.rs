@@ -1,6 +1,6 @@
 //! `x-amazon-apigateway-integration` (spec 01).
 
-use crate::api::model::{Integration, PassthroughBehavior};
+use crate::api::model::{Integration, IntegrationKind, PassthroughBehavior};
 use crate::api::openapi::content_handling;
 use crate::api::openapi::document::{Document, present, scalar, text, whole_number};
 use crate::api::openapi::finding::{Findings, Topic};
@@ -10,6 +10,7 @@ use crate::api::openapi::mapping_template;
 use crate::api::openapi::method_response::MethodResponse;
 use crate::api::openapi::node::{Place, shortened};
 use crate::api::openapi::request_mapping::{self, MethodRequest};
+use crate::api::openapi::s3_action;
 
 /// From connecting to the last response byte (spec 11, "integration timeout").
 const TIMEOUT_MS_MIN: u32 = 50;
@@ -50,7 +51,16 @@ pub fn read(
     let content_handling = content_handling::read(place, findings);
     let timeout_ms = timeout_ms(place, findings);
     let responses = integration_response::read(place, responses, findings);
-    let target = target?;
+    let mut target = target?;
+    if let IntegrationKind::S3Action(action) = &mut target.kind {
+        s3_action::settle(
+            place,
+            action,
+            &request_parameters,
+            &request_templates,
+            findings,
+        );
+    }
     request_mapping::check_placeholders(place, &target.kind, &request_parameters, findings);
     Some(Integration {
         kind: target.kind,

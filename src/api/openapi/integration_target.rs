@@ -1,7 +1,7 @@
 //! What an integration calls: `type`, `uri`, `httpMethod`, `credentials`.
 
 use crate::api::integration_uri::{IntegrationUri, UriFault, fill_stage_variables};
-use crate::api::model::{IntegrationKind, S3Uri};
+use crate::api::model::IntegrationKind;
 use crate::api::openapi::document::{Document, present, scalar, text};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::node::{Place, shortened};
@@ -63,25 +63,11 @@ pub fn read(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings)
         present(place, "credentials").map(|arn| read_credentials(document, &arn, findings));
     check_connection(place, findings);
     let backend = backend(document, place, kind?, findings)?;
-    let http_method = match backend {
-        Backend::ListBuckets(_) => Some("GET".to_owned()),
-        _ => http_method?,
-    };
     Some(Target {
-        kind: match backend {
-            Backend::S3(uri) | Backend::ListBuckets(uri) => IntegrationKind::S3(uri),
-            Backend::NotRun(what) => IntegrationKind::NotRun { what },
-        },
-        http_method,
+        kind: backend,
+        http_method: http_method?,
         credentials: credentials.flatten(),
     })
-}
-
-enum Backend {
-    S3(S3Uri),
-    /// `GET /`, whatever `httpMethod` says.
-    ListBuckets(S3Uri),
-    NotRun(String),
 }
 
 fn integration_type(place: &Place<'_>, findings: &mut Findings) -> Option<IntegrationType> {
@@ -202,7 +188,7 @@ fn backend(
     place: &Place<'_>,
     kind: IntegrationType,
     findings: &mut Findings,
-) -> Option<Backend> {
+) -> Option<IntegrationKind> {
     let at_type = place.member("type").unwrap_or_else(|| place.clone());
     let not_run = |findings: &mut Findings| {
         let what = kind.name().to_owned();
@@ -210,10 +196,10 @@ fn backend(
             &at_type,
             format!("`{what}` integrations are not run in this version: the method answers 500"),
         );
-        Some(Backend::NotRun(what))
+        Some(IntegrationKind::NotRun { what })
     };
     if kind == IntegrationType::Mock {
-        return not_run(findings);
+        return Some(IntegrationKind::Mock);
     }
     let Some(at_uri) = present(place, "uri") else {
         findings.error(
@@ -251,17 +237,10 @@ fn backend(
     }
 }
 
-fn aws_backend(at_uri: &Place<'_>, uri: &str, findings: &mut Findings) -> Option<Backend> {
+fn aws_backend(at_uri: &Place<'_>, uri: &str, findings: &mut Findings) -> Option<IntegrationKind> {
     match IntegrationUri::parse(uri) {
-        Ok(IntegrationUri::Path(uri)) => Some(Backend::S3(uri)),
-        Ok(IntegrationUri::ListBuckets(uri)) => Some(Backend::ListBuckets(uri)),
-        Ok(IntegrationUri::Action(name)) => {
-            findings.warn(
-                at_uri,
-                format!("the action `{name}` is not run in this version, use `s3:path/…`: the method answers 500"),
-            );
-            Some(Backend::NotRun(format!("s3:action/{name}")))
-        }
+        Ok(IntegrationUri::Path(uri)) => Some(IntegrationKind::S3(uri)),
+        Ok(IntegrationUri::Action(action)) => Some(IntegrationKind::S3Action(action)),
         Err(fault @ (UriFault::NotAnArn | UriFault::NeitherPathNorAction)) => {
             findings.error(
                 at_uri,

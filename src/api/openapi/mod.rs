@@ -26,6 +26,7 @@ pub mod request_models;
 pub mod request_validator;
 pub mod resource_path;
 pub mod resource_policy;
+pub mod s3_action;
 pub mod security;
 pub mod yaml_document;
 

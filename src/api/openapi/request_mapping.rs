@@ -2,7 +2,7 @@
 
 use crate::api::model::{
     DeclaredParameter, IntegrationKind, ParameterLocation, RequestMapping, RequestSource,
-    RequestTarget, UriPart,
+    RequestTarget, UriPart, UriTemplate,
 };
 use crate::api::openapi::document::object;
 use crate::api::openapi::finding::Findings;
@@ -86,14 +86,14 @@ pub fn check_placeholders(
     mappings: &[RequestMapping],
     findings: &mut Findings,
 ) {
-    let IntegrationKind::S3(uri) = kind else {
-        return;
+    let templates: Vec<&UriTemplate> = match kind {
+        IntegrationKind::S3(uri) => vec![&uri.path, &uri.query],
+        IntegrationKind::S3Action(action) => action.input.iter().map(|p| &p.value).collect(),
+        IntegrationKind::Mock | IntegrationKind::NotRun { .. } => return,
     };
-    let placeholders: Vec<&str> = uri
-        .path
-        .parts
-        .iter()
-        .chain(&uri.query.parts)
+    let placeholders: Vec<&str> = templates
+        .into_iter()
+        .flat_map(|template| &template.parts)
         .filter_map(|part| match part {
             UriPart::Placeholder(name) => Some(name.as_str()),
             UriPart::Literal(_) => None,
