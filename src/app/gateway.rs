@@ -11,13 +11,17 @@ use crate::app::quota_state::QuotaState;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
+use crate::net::address::ListenAt;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
+use crate::pipeline::store_path::StoreAddress;
 use crate::serve::server;
 use crate::serve::server::ServeError;
+use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
+use crate::serve::settings::Service;
 
 /// What a gateway serves, and how.
 pub struct Plan {
@@ -71,22 +75,29 @@ impl Gateway {
             let message = format!("{cause}; another store can be given with --s3-endpoint");
             Failure::new(Exit::BadConfiguration, message)
         })?;
+        let store = StoreAddress::new(
+            endpoint.authority(),
+            upstream.addressing,
+            upstream.bucket.as_deref(),
+            &table,
+        );
         let settings = ServeSettings {
             listen: run.listen,
             workers: run.workers,
-            table: Arc::new(table),
             endpoint,
             region: Some(upstream.region),
-            addressing: upstream.addressing,
-            bucket: upstream.bucket,
             credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
             payload_signing: run.payload_signing,
             limits: run.limits,
             timeouts: run.timeouts,
             io_driver: run.io_driver,
-            ignore_authorizers: callers == Callers::Anybody,
-            identities,
-            metering: Arc::clone(&metering),
+            service: Service::Gateway(GatewaySettings {
+                table: Arc::new(table),
+                store,
+                ignore_authorizers: callers == Callers::Anybody,
+                identities,
+                metering: Arc::clone(&metering),
+            }),
         };
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {
@@ -98,7 +109,7 @@ impl Gateway {
     }
 
     /// The addresses that were bound, with the ports that were chosen for port 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[ListenAt] {
         self.bound.addresses()
     }
 
@@ -129,16 +140,18 @@ fn failure(error: ServeError) -> Failure {
     Failure::new(exit, error)
 }
 
-/// A base URL of the stage at `address`; the unspecified address is shown as loopback.
-pub fn base_url(address: SocketAddr, stage: &str) -> String {
-    let shown = match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+/// A base URL of the stage at `listen`; the unspecified address is shown as loopback. What reaches a Unix socket does not
+/// look at the URL's host.
+pub fn base_url(listen: &ListenAt, stage: &str) -> String {
+    let shown = match listen.inet() {
+        None => return format!("http://localhost/{stage} over {listen}"),
+        Some(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => {
             SocketAddr::from(([127, 0, 0, 1], v4.port()))
         }
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+        Some(SocketAddr::V6(v6)) if v6.ip().is_unspecified() => {
             SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
         }
-        other => other,
+        Some(other) => other,
     };
     format!("http://{shown}/{stage}")
 }

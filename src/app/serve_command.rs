@@ -65,7 +65,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         metering,
         quota_state,
     })?;
-    for &address in gateway.addresses() {
+    for address in gateway.addresses() {
         let line = format!(
             "{title} at {} in front of {endpoint}\n",
             base_url(address, &stage)

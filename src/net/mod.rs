@@ -1,5 +1,6 @@
 //! Sockets, buffers, time. The only floor that names the runtime.
 
+pub mod address;
 pub mod buffer;
 pub mod clock;
 pub mod credentials;

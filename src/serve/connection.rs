@@ -1,14 +1,15 @@
 //! One client connection: heads off the wire, exchanges in order, the end.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::net::address::PeerAddress;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::serve::gateway;
 use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
+use crate::serve::settings::Service;
 use crate::wire::http1::head::HeadError;
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::http1::head::RequestHead;
@@ -30,7 +31,7 @@ pub struct Client {
     /// Received bytes.
     pub inbox: Inbox,
     /// Its address.
-    pub peer: SocketAddr,
+    pub peer: PeerAddress,
 }
 
 /// What follows an exchange.
@@ -55,7 +56,7 @@ enum NoHead {
 }
 
 /// Serves requests until either side ends the connection.
-pub async fn serve(core: Rc<Core>, stream: Stream, peer: SocketAddr) {
+pub async fn serve(core: Rc<Core>, stream: Stream, peer: PeerAddress) {
     let inbox = Inbox::new(core.buffers.take(Class::Head));
     let mut client = Client {
         stream,
@@ -70,12 +71,10 @@ pub async fn serve(core: Rc<Core>, stream: Stream, peer: SocketAddr) {
     };
     loop {
         let next = match next_head(&core, &mut client, &mut head, &limits).await {
-            Ok(()) => gateway::exchange(&core, &mut client, &head).await,
+            Ok(()) => exchange(&core, &mut client, &head).await,
             Err(NoHead::Closed) => Next::Cut,
-            Err(NoHead::Stalled) => gateway::refuse(&core, &mut client, 408).await,
-            Err(NoHead::Refused(error)) => {
-                gateway::refuse(&core, &mut client, error.status()).await
-            }
+            Err(NoHead::Stalled) => refuse(&core, &mut client, 408).await,
+            Err(NoHead::Refused(error)) => refuse(&core, &mut client, error.status()).await,
         };
         match next {
             Next::Request => {}
@@ -87,6 +86,20 @@ pub async fn serve(core: Rc<Core>, stream: Stream, peer: SocketAddr) {
         }
     }
     core.buffers.give(client.inbox.into_buffer());
+}
+
+/// One request, by what is served.
+async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
+    match &core.settings.service {
+        Service::Gateway(gateway) => gateway::exchange(core, gateway, client, head).await,
+    }
+}
+
+/// The answer to what is no request, by what is served.
+async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
+    match &core.settings.service {
+        Service::Gateway(_) => gateway::refuse(core, client, status).await,
+    }
 }
 
 /// Waits for a whole head: for its first byte under the idle limit, for the rest under the header limit.

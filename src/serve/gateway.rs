@@ -35,8 +35,8 @@ use crate::serve::per_core::Core;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
 use crate::serve::send;
+use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::REGION_DEFAULT;
-use crate::serve::settings::ServeSettings;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::BodyFraming;
 use crate::wire::http1::framing::request_framing;
@@ -64,13 +64,18 @@ impl From<GatewayFault> for Failure {
 }
 
 /// Answers one request whose head is complete.
-pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
+pub async fn exchange(
+    core: &Core,
+    gateway: &GatewaySettings,
+    client: &mut Client,
+    head: &RequestHead,
+) -> Next {
     let now = clock::now();
     let Ok(random) = core.random() else {
         return refuse(core, client, 500).await;
     };
     let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"));
-    let source_ip = client.peer.ip().to_string();
+    let source_ip = client.peer.source_ip();
     let context = RequestContext {
         ids: &ids,
         time: now.unix,
@@ -85,7 +90,7 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
     };
     let mut keep_alive = request_keeps_alive(head);
     let answered = match framing {
-        Ok(_) => answer(core, client, head, &context, &mut arrival).await,
+        Ok(_) => answer(core, gateway, client, head, &context, &mut arrival).await,
         Err(doubt) => Err(GatewayFault::unreadable_head(doubt.status()).into()),
     };
     let reply = match answered {
@@ -93,7 +98,7 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
         Err(Failure::Fault(fault)) => {
             exchange_log::fault(&ids, &fault);
             keep_alive &= !fault.ends_connection();
-            Reply::Made(fault.render_customised(&context, &core.settings.table, head))
+            Reply::Made(fault.render_customised(&context, &gateway.table, head))
         }
         Err(Failure::ClientGone) => return Next::Cut,
     };
@@ -105,7 +110,7 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
         keep_alive: keep_alive && !core.draining.get() && leaves_room(&arrival),
         now: now.unix,
     };
-    match reply::deliver(core, side, &context, head, reply).await {
+    match reply::deliver(core, gateway, side, &context, head, reply).await {
         Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
         next => next,
     }
@@ -114,13 +119,14 @@ pub async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> N
 /// The stages, in order.
 async fn answer<'c>(
     core: &'c Core,
+    gateway: &'c GatewaySettings,
     client: &mut Client,
     head: &RequestHead,
     context: &RequestContext<'_>,
     arrival: &mut Arrival,
 ) -> Result<Reply<'c>, Failure> {
     let settings = &*core.settings;
-    let routed = match route(&settings.table, head)? {
+    let routed = match route(&gateway.table, head)? {
         Route::Method(routed) => routed,
         Route::Health => return Ok(healthy()),
     };
@@ -130,8 +136,8 @@ async fn answer<'c>(
         BodyArrival::ToCome
     };
     let passage = routed
-        .authorize(caller_policy(settings), context, body)?
-        .meter(meter(settings))?;
+        .authorize(caller_policy(core, gateway), context, body)?
+        .meter(meter(gateway))?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     if arrival
         .reader
@@ -148,12 +154,12 @@ async fn answer<'c>(
         settings.timeouts.idle_ms_max,
     );
     match passage {
-        Passage::Open(metered) => open(core, metered, body, context).await,
+        Passage::Open(metered) => open(core, gateway, metered, body, context).await,
         Passage::AwaitsBody(unproven) => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
             let authorized = unproven.prove(&whole.sha256_hex, context)?;
-            let method_request = authorized.meter(meter(settings))?.into_method_request()?;
-            forward_whole(core, method_request, &whole.bytes, context).await
+            let method_request = authorized.meter(meter(gateway))?.into_method_request()?;
+            forward_whole(core, gateway, method_request, &whole.bytes, context).await
         }
     }
 }
@@ -161,6 +167,7 @@ async fn answer<'c>(
 /// The caller may call; what the signature says of the body is checked while it arrives.
 async fn open<'c>(
     core: &'c Core,
+    gateway: &'c GatewaySettings,
     metered: Metered<'c, '_>,
     body: ClientBody<'_>,
     context: &RequestContext<'_>,
@@ -175,7 +182,7 @@ async fn open<'c>(
     };
     match method_request.request_body_need() {
         BodyNeed::Streams => {
-            let request = method_request.into_integration_request(context, &core.store, None)?;
+            let request = method_request.into_integration_request(context, &gateway.store, None)?;
             let upload = send::prepare(core, &request, body)
                 .await
                 .map_err(upload_failure)?;
@@ -183,7 +190,7 @@ async fn open<'c>(
         }
         BodyNeed::Whole => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
-            forward_whole(core, method_request, &whole.bytes, context).await
+            forward_whole(core, gateway, method_request, &whole.bytes, context).await
         }
     }
 }
@@ -191,6 +198,7 @@ async fn open<'c>(
 /// A request whose body was read.
 async fn forward_whole<'c>(
     core: &'c Core,
+    gateway: &'c GatewaySettings,
     method_request: MethodRequest<'c, '_>,
     whole: &[u8],
     context: &RequestContext<'_>,
@@ -200,7 +208,7 @@ async fn forward_whole<'c>(
         Err(other) => other,
     };
     method_request.validate_body(whole)?;
-    let request = method_request.into_integration_request(context, &core.store, Some(whole))?;
+    let request = method_request.into_integration_request(context, &gateway.store, Some(whole))?;
     let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
     forward(core, request, upload, context).await
 }
@@ -224,7 +232,7 @@ async fn forward<'c>(
 pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     let now = clock::now();
     let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
-    let source_ip = client.peer.ip().to_string();
+    let source_ip = client.peer.source_ip();
     let context = RequestContext {
         ids: &ids,
         time: now.unix,
@@ -249,21 +257,21 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     }
 }
 
-fn caller_policy(settings: &ServeSettings) -> CallerPolicy<'_> {
-    if settings.ignore_authorizers {
+fn caller_policy<'c>(core: &'c Core, gateway: &'c GatewaySettings) -> CallerPolicy<'c> {
+    if gateway.ignore_authorizers {
         CallerPolicy::IgnoreAuthorizers
     } else {
         CallerPolicy::Enforce(Callers {
-            identities: &settings.identities,
-            region: settings.region.as_deref().unwrap_or(REGION_DEFAULT),
+            identities: &gateway.identities,
+            region: core.settings.region.as_deref().unwrap_or(REGION_DEFAULT),
         })
     }
 }
 
-fn meter(settings: &ServeSettings) -> Meter<'_> {
+fn meter(gateway: &GatewaySettings) -> Meter<'_> {
     Meter {
-        metering: &settings.metering,
-        asks_for_keys: !settings.ignore_authorizers,
+        metering: &gateway.metering,
+        asks_for_keys: !gateway.ignore_authorizers,
         now: Moment {
             unix: clock::now().unix,
             monotonic_us: clock::monotonic_us(),

@@ -20,7 +20,6 @@ use crate::pipeline::sign::SERVICE;
 use crate::pipeline::sign::SignedRequest;
 use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
-use crate::pipeline::store_path::StoreAddress;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
 use crate::serve::settings::Lifecycle;
@@ -32,14 +31,12 @@ use crate::wire::sigv4::signing_key::SigningKeyCache;
 
 /// The state of one worker: pools, caches and the settings it shares with the others.
 pub struct Core {
-    /// The settings, the table among them.
+    /// The settings, what is served among them.
     pub settings: Arc<ServeSettings>,
     /// Buffers for heads and bodies.
     pub buffers: BufferPool,
     /// Kept connections to the store.
     pub upstream: Rc<UpstreamPool>,
-    /// How the store is addressed.
-    pub store: StoreAddress,
     /// Pipes for splicing.
     pub pipes: PipePool,
     /// When connections are cut.
@@ -70,15 +67,8 @@ impl Core {
         };
         let upstreams = Upstreams::new(limits, &deadlines);
         let upstream = upstreams.open(&settings.endpoint);
-        let store = StoreAddress::new(
-            settings.endpoint.authority(),
-            settings.addressing,
-            settings.bucket.as_deref(),
-            &settings.table,
-        );
         Self {
             settings,
-            store,
             buffers: BufferPool::new(),
             upstream,
             upstreams,

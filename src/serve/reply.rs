@@ -14,6 +14,7 @@ use crate::serve::download::DownloadFault;
 use crate::serve::failure::BodyFault;
 use crate::serve::per_core::Core;
 use crate::serve::send::Answer;
+use crate::serve::settings::GatewaySettings;
 use crate::serve::upstream_call::UpstreamResponse;
 use crate::wire::http1::head::RequestHead;
 
@@ -123,6 +124,7 @@ async fn read_whole(core: &Core, upstream: &mut UpstreamResponse) -> Result<Vec<
 /// Sends the reply and tells what follows it.
 pub async fn deliver(
     core: &Core,
+    gateway: &GatewaySettings,
     mut client: ClientSide<'_>,
     context: &RequestContext<'_>,
     head: &RequestHead,
@@ -144,7 +146,7 @@ pub async fn deliver(
                 Err(DownloadFault::Store(fault)) => body_fault(fault),
                 Err(DownloadFault::Conversion) => GatewayFault::configuration_error(),
             }
-            .render_customised(context, &core.settings.table, head)
+            .render_customised(context, &gateway.table, head)
         }
     };
     let FaultResponse {

@@ -3,18 +3,21 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
 use nix::errno::Errno;
 
+use crate::net::address::ListenAt;
 use crate::net::driver::DriverError;
 use crate::net::driver::Rung;
 use crate::net::driver::run_core;
 use crate::net::listener;
 use crate::net::listener::Listener;
+use crate::net::listener::ListeningSocket;
+use crate::net::listener::unix;
+use crate::net::listener::unix::SocketFile;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
 use crate::serve::worker;
@@ -29,7 +32,7 @@ pub enum ServeError {
     /// An address could not be listened on.
     Bind {
         /// The address as asked for.
-        address: SocketAddr,
+        address: ListenAt,
         /// What the system said.
         cause: io::Error,
     },
@@ -67,6 +70,9 @@ fn remedy(cause: &io::Error) -> &'static str {
         Some(Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
             "the system has no files or memory left for it"
         }
+        _ if cause.kind() == io::ErrorKind::AlreadyExists => {
+            "the file there is no socket, so it is left alone; choose another path with --listen"
+        }
         _ => "choose another address with --listen",
     }
 }
@@ -76,8 +82,10 @@ fn remedy(cause: &io::Error) -> &'static str {
 pub struct Bound {
     settings: Arc<ServeSettings>,
     /// For each worker its listeners.
-    groups: Vec<Vec<TcpListener>>,
-    addresses: Vec<SocketAddr>,
+    groups: Vec<Vec<ListeningSocket>>,
+    addresses: Vec<ListenAt>,
+    /// Removed when everything has ended.
+    files: Vec<SocketFile>,
 }
 
 /// Binds every address for every worker.
@@ -86,21 +94,19 @@ pub struct Bound {
 /// The first address that cannot be bound.
 pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
     let workers = settings.workers.max(1);
-    let mut groups: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for &address in &settings.listen {
-        let fault = |cause| ServeError::Bind { address, cause };
-        let taken = taken_address(address, workers).map_err(fault)?;
-        addresses.push(taken);
-        for group in &mut groups {
-            group.push(listener::bind(taken, workers > 1).map_err(fault)?);
-        }
+    let mut bound = Bound {
+        groups: (0..workers).map(|_| Vec::new()).collect(),
+        addresses: Vec::new(),
+        files: Vec::new(),
+        settings: Arc::clone(&settings),
+    };
+    for listen in &settings.listen {
+        bound.add(listen, workers).map_err(|cause| {
+            let address = listen.clone();
+            ServeError::Bind { address, cause }
+        })?;
     }
-    Ok(Bound {
-        settings,
-        groups,
-        addresses,
-    })
+    Ok(bound)
 }
 
 /// The address that all workers will share.
@@ -114,9 +120,32 @@ fn taken_address(address: SocketAddr, workers: usize) -> io::Result<SocketAddr> 
 }
 
 impl Bound {
+    /// Listens at one address for every worker.
+    fn add(&mut self, listen: &ListenAt, workers: usize) -> io::Result<()> {
+        match listen {
+            ListenAt::Inet(address) => {
+                let taken = taken_address(*address, workers)?;
+                self.addresses.push(taken.into());
+                for group in &mut self.groups {
+                    let socket = listener::bind(taken, workers > 1)?;
+                    group.push(ListeningSocket::Inet(socket));
+                }
+            }
+            ListenAt::Unix(at) => {
+                let (socket, file) = unix::bind(at)?;
+                self.files.push(file);
+                self.addresses.push(listen.clone());
+                for group in &mut self.groups {
+                    group.push(ListeningSocket::Unix(socket.try_clone()?));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The addresses in force, with the port that the system chose for port 0.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[ListenAt] {
         &self.addresses
     }
 
@@ -158,7 +187,7 @@ impl Bound {
 fn run_worker(
     settings: Arc<ServeSettings>,
     lifecycle: &Arc<Lifecycle>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ListeningSocket>,
 ) -> Result<Rung, ServeError> {
     let bell = Bell { lifecycle };
     let choice = settings.io_driver;
@@ -202,7 +231,7 @@ mod tests {
     #[test]
     fn a_listener_that_cannot_be_opened_tells_what_would_mend_it() {
         let told = |errno: Errno| {
-            let address = SocketAddr::from(([127, 0, 0, 1], 1));
+            let address = ListenAt::Inet(([127, 0, 0, 1], 1).into());
             let cause = io::Error::from(errno);
             ServeError::Bind { address, cause }.to_string()
         };
@@ -213,5 +242,6 @@ mod tests {
             assert!(!told(full).contains("--listen"), "{}", told(full));
         }
         assert!(told(Errno::EMFILE).contains("ulimit -n"));
+        assert!(told(Errno::EEXIST).contains("is no socket"));
     }
 }

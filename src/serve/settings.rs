@@ -1,39 +1,34 @@
 //! What a worker needs to know, checked before the first connection.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 
 use crate::api::table::Table;
+use crate::net::address::ListenAt;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
+use crate::pipeline::store_path::StoreAddress;
 
 pub use crate::pipeline::store_path::Addressing;
 
 /// The region of an API for which no other is named.
 pub const REGION_DEFAULT: &str = "us-east-1";
 
-/// The settings of `serve`, shared by all workers.
+/// What every worker needs, whatever it serves; shared by all of them.
 #[derive(Debug)]
 pub struct ServeSettings {
     /// Addresses to listen on; port 0 takes a free port.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAt>,
     /// Count of threads, each with its own ring, listeners and pool.
     pub workers: usize,
-    /// The compiled document.
-    pub table: Arc<Table>,
     /// The store.
     pub endpoint: Endpoint,
     /// Signing region: `--s3-region`; `None` takes the region of each integration's URI.
     pub region: Option<String>,
-    /// How buckets are addressed.
-    pub addressing: Addressing,
-    /// `--s3-bucket`: put before the path of URIs that name no bucket.
-    pub bucket: Option<String>,
     /// The keys that sign towards the store.
     pub credentials: CredentialSlot,
     /// How bodies are signed.
@@ -44,6 +39,24 @@ pub struct ServeSettings {
     pub timeouts: Timeouts,
     /// Which runtime driver to take.
     pub io_driver: DriverChoice,
+    /// What is served.
+    pub service: Service,
+}
+
+/// What requests become.
+#[derive(Debug)]
+pub enum Service {
+    /// `serve`: methods of a REST API.
+    Gateway(GatewaySettings),
+}
+
+/// The settings of `serve`.
+#[derive(Debug)]
+pub struct GatewaySettings {
+    /// The compiled document.
+    pub table: Arc<Table>,
+    /// How its URIs address the store.
+    pub store: StoreAddress,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer as if they asked for nothing.
     pub ignore_authorizers: bool,
     /// Callers that may sign requests for methods that ask for AWS_IAM.

@@ -21,8 +21,9 @@ use crate::support::backend::stored;
 use crate::support::client::Client;
 use crate::support::client::fetch;
 use crate::support::gateway::Gateway;
+use crate::support::gateway::gateway_of;
+use crate::support::gateway::guarded_settings;
 use crate::support::gateway::on_each_driver;
-use crate::support::gateway::settings;
 use crate::support::gateway::table_of;
 use crate::support::message::Message;
 use crate::support::object_api::gateway_for;
@@ -95,9 +96,7 @@ fn identities(policy: Option<&str>) -> Identities {
 fn guarding(driver: DriverChoice, store: &Backend) -> ServeSettings {
     ServeSettings {
         io_driver: driver,
-        ignore_authorizers: false,
-        identities: identities(None),
-        ..settings(guarded(), &store.url())
+        ..guarded_settings(guarded(), &store.url(), identities(None))
     }
 }
 
@@ -484,11 +483,9 @@ fn a_policy_decides_what_a_caller_may_invoke() {
     let policy = r#"{"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:us-east-1:*:*/v1/GET/o/*"},
         {"Effect": "Deny", "Action": "execute-api:*", "Resource": "arn:aws:execute-api:*:*:*/o/secret"}]}"#;
-    let settings = ServeSettings {
-        identities: identities(Some(policy)),
-        ..guarding(DriverChoice::Auto, &store)
-    };
-    let api_id = settings.table.api_id.clone();
+    let table = guarded();
+    let api_id = table.api_id.clone();
+    let settings = guarded_settings(table, &store.url(), identities(Some(policy)));
     let gateway = Gateway::start(settings);
     let outcome = |method: &str, target: &str| {
         let fields = BOB.fields(method, target, b"");
@@ -522,7 +519,7 @@ fn a_resource_policy_keeps_anybody_out_that_it_does_not_let_in() {
         let mut document = object_api();
         document["x-amazon-apigateway-policy"] = policy;
         let gateway = gateway_for(&document, driver, &store, |settings| {
-            settings.ignore_authorizers = false;
+            gateway_of(settings).ignore_authorizers = false;
         });
         let api_id = sluicegate::api::table::api_id("objects");
         let outcome = |method: &str, target: &str| {

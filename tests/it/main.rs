@@ -31,4 +31,5 @@ mod streaming;
 mod support;
 mod template_programs;
 mod templates;
+mod unix_sockets;
 mod validation;

@@ -23,6 +23,7 @@ use crate::support::backend::response;
 use crate::support::client::Client;
 use crate::support::client::fetch;
 use crate::support::gateway::Gateway;
+use crate::support::gateway::gateway_of;
 use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
 use crate::support::gateway::table_of;
@@ -85,12 +86,12 @@ fn metering() -> Metering {
 }
 
 fn metered(driver: DriverChoice, store: &Backend, metering: Metering) -> ServeSettings {
-    ServeSettings {
-        io_driver: driver,
-        ignore_authorizers: false,
-        metering: Arc::new(metering),
-        ..settings(keyed(), &store.url())
-    }
+    let mut settings = settings(keyed(), &store.url());
+    settings.io_driver = driver;
+    let gateway = gateway_of(&mut settings);
+    gateway.ignore_authorizers = false;
+    gateway.metering = Arc::new(metering);
+    settings
 }
 
 fn accepting() -> Backend {
@@ -157,10 +158,9 @@ fn the_signature_is_asked_for_before_the_key_and_the_key_before_the_body() {
 fn ignored_authorizers_ask_for_no_key() {
     on_each_driver(|driver| {
         let store = accepting();
-        let gateway = Gateway::start(ServeSettings {
-            ignore_authorizers: true,
-            ..metered(driver, &store, Metering::default())
-        });
+        let mut settings = metered(driver, &store, Metering::default());
+        gateway_of(&mut settings).ignore_authorizers = true;
+        let gateway = Gateway::start(settings);
         for target in ["/v1/k/a", "/v1/s/a"] {
             assert_eq!(
                 told(&fetch(gateway.address, "GET", target, &[], b"")),
@@ -306,10 +306,9 @@ fn ignored_authorizers_leave_the_stages_throttle() {
             account: Some(held(1)),
             ..Rules::default()
         };
-        let gateway = Gateway::start(ServeSettings {
-            ignore_authorizers: true,
-            ..metered(driver, &store, under(&rules))
-        });
+        let mut settings = metered(driver, &store, under(&rules));
+        gateway_of(&mut settings).ignore_authorizers = true;
+        let gateway = Gateway::start(settings);
         let ask = || told(&fetch(gateway.address, "GET", "/v1/k/a", &[KEY], b""));
         assert_eq!([ask().as_str(), ask().as_str()], ["200", THROTTLED]);
     });

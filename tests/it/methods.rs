@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use sluicegate::pipeline::identity::Identities;
 use sluicegate::serve::settings::ServeSettings;
 
 use crate::support::backend::Backend;
@@ -12,8 +13,8 @@ use crate::support::documents::images;
 use crate::support::documents::objects;
 use crate::support::documents::s3_proxy;
 use crate::support::gateway::Gateway;
+use crate::support::gateway::guarded_settings;
 use crate::support::gateway::on_each_driver;
-use crate::support::gateway::settings;
 use crate::support::message::Message;
 
 const MISSING_TOKEN: &[u8] = br#"{"message":"Missing Authentication Token"}"#;
@@ -209,8 +210,7 @@ fn a_method_with_aws_iam_takes_nobody_unless_authorizers_are_ignored() {
         let backend = accepting();
         let enforced = |table| ServeSettings {
             io_driver: driver,
-            ignore_authorizers: false,
-            ..settings(table, &backend.url())
+            ..guarded_settings(table, &backend.url(), Identities::default())
         };
         let gateway = Gateway::start(enforced(s3_proxy()));
         let unknown: &[u8] =

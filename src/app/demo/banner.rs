@@ -6,11 +6,12 @@ use std::path::Path;
 
 use crate::app::demo::data_dir::DataDir;
 use crate::app::gateway::base_url;
+use crate::net::address::ListenAt;
 
 /// The demo, as told to the person who started it.
 pub struct Banner<'a> {
     /// The gateway's addresses.
-    pub listen: &'a [SocketAddr],
+    pub listen: &'a [ListenAt],
     /// The stage of the sample API.
     pub stage: &'a str,
     /// The sample bucket.
@@ -24,7 +25,7 @@ pub struct Banner<'a> {
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bucket, store, .. } = self;
-        for &address in self.listen {
+        for address in self.listen {
             writeln!(
                 f,
                 "sluicegate: the sample API is at {}",
@@ -34,7 +35,12 @@ impl fmt::Display for Banner<'_> {
         let base = self
             .listen
             .first()
-            .map_or_else(String::new, |&first| base_url(first, self.stage));
+            .map_or_else(String::new, |first| base_url(first, self.stage));
+        let over = match self.listen.first() {
+            Some(ListenAt::Unix(socket)) => format!("--unix-socket {} ", shell_word(&socket.path)),
+            Some(ListenAt::Inet(_)) | None => String::new(),
+        };
+        let base = base.split(' ').next().unwrap_or_default();
         let keys = shell_word(&self.data_dir.keys_file());
         writeln!(
             f,
@@ -42,9 +48,9 @@ impl fmt::Display for Banner<'_> {
         )?;
         let octets = "-H 'Content-Type: application/octet-stream' --data-binary '[raw bytes]'";
         for line in [
-            format!("curl '{base}/{bucket}'"),
-            format!("curl -X PUT {octets} '{base}/s3?key={bucket}/raw-bytes'"),
-            format!("curl -H 'Accept: application/json' '{base}/s3?key={bucket}/raw-bytes'"),
+            format!("curl {over}'{base}/{bucket}'"),
+            format!("curl {over}-X PUT {octets} '{base}/s3?key={bucket}/raw-bytes'"),
+            format!("curl {over}-H 'Accept: application/json' '{base}/s3?key={bucket}/raw-bytes'"),
         ] {
             writeln!(f, "  {line}")?;
         }

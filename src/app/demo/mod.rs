@@ -25,10 +25,12 @@ use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::metering;
+use crate::app::settings::running::LISTEN_DEFAULT;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::REGION_DEFAULT;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
+use crate::net::address::ListenAt;
 use crate::net::clock;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::limiters::Moment;
@@ -66,7 +68,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     };
     let metering = metering::read(&file, &table, &[], now)?;
     if !running.listen_is_chosen {
-        running.listen = running.listen.into_iter().map(free_port).collect();
+        running.listen = vec![free_port(LISTEN_DEFAULT).into()];
     }
 
     let store = start_store(args.store_listen.as_ref(), &data_dir, &keys)?;
@@ -166,8 +168,8 @@ fn resolve(address: &ListenAddress) -> Result<SocketAddr, Failure> {
         address: address.to_string(),
         cause: cause.to_string(),
     };
-    let mut found = address.resolve().map_err(unresolved)?.into_iter();
-    let first = found.next();
+    let found = address.resolve().map_err(unresolved)?;
+    let first = found.iter().find_map(ListenAt::inet);
     Ok(first.ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?)
 }
 

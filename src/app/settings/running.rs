@@ -10,6 +10,7 @@ use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::values::ListenAddress;
+use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
 use crate::serve::settings::Limits;
 use crate::serve::settings::PayloadSigning;
@@ -37,7 +38,7 @@ pub const DRAIN_S_DEFAULT: u64 = 30;
 #[derive(Debug)]
 pub struct RunSettings {
     /// Never empty.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAt>,
     /// Whether somebody asked for `listen`; the demo may leave its default for a free port.
     pub listen_is_chosen: bool,
     /// At least 1.
@@ -126,9 +127,9 @@ fn timeouts(args: &RunArgs, file: &ConfigFile) -> Timeouts {
 }
 
 /// Looks every name up; the default address if there is none.
-fn resolve_all(chosen: &[ListenAddress]) -> Result<Vec<SocketAddr>, SettingsError> {
+fn resolve_all(chosen: &[ListenAddress]) -> Result<Vec<ListenAt>, SettingsError> {
     if chosen.is_empty() {
-        return Ok(vec![LISTEN_DEFAULT]);
+        return Ok(vec![LISTEN_DEFAULT.into()]);
     }
     let mut addresses = Vec::with_capacity(chosen.len());
     for address in chosen {
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn nothing_said_gives_the_defaults_of_the_contract() {
         let run = layered(&[], "");
-        assert_eq!(run.listen, [LISTEN_DEFAULT]);
+        assert_eq!(run.listen, [LISTEN_DEFAULT.into()]);
         assert!(!run.listen_is_chosen);
         assert_eq!(run.limits.payload_bytes_max, 10_485_760);
         assert_eq!(run.limits.header_bytes_max, 10_240);
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(run.listen.len(), 2);
         assert!(run.listen_is_chosen);
         let run = layered(&["--listen", "127.0.0.1:3"], file);
-        assert_eq!(run.listen, ["127.0.0.1:3".parse().unwrap()]);
+        assert_eq!(run.listen, [SocketAddr::from(([127, 0, 0, 1], 3)).into()]);
     }
 
     #[test]

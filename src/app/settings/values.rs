@@ -8,6 +8,10 @@ use std::str::FromStr;
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::net::address::ListenAt;
+use crate::net::address::UNIX_MODE_DEFAULT;
+use crate::net::address::UNIX_PATH_BYTES_MAX;
+use crate::net::address::UnixSocket;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::endpoint::EndpointError;
 
@@ -104,7 +108,7 @@ pub enum ValueFault {
     },
     /// Not `host:port`.
     Address,
-    /// `unix:/path`.
+    /// Not `unix:PATH` with a path that a socket may have.
     UnixAddress,
     /// No address in a list of them.
     NoAddress,
@@ -132,9 +136,11 @@ impl fmt::Display for ValueFault {
             Self::OutOfRange { min, max } => {
                 write!(f, "a whole number from {min} to {max} is wanted")
             }
-            Self::Address => f.write_str("host:port is wanted, as in 127.0.0.1:8080 or [::1]:8080"),
+            Self::Address => f.write_str(
+                "host:port is wanted, as in 127.0.0.1:8080 or [::1]:8080, or unix:/path",
+            ),
             Self::UnixAddress => {
-                f.write_str("unix sockets are not part of this version; give host:port")
+                f.write_str("unix:PATH is wanted, PATH of at most 107 bytes, with ?mode=660 behind it for other permissions than 600")
             }
             Self::NoAddress => {
                 f.write_str("at least one host:port is wanted; without the key the default is taken")
@@ -172,14 +178,23 @@ where
         .map_err(D::Error::custom)
 }
 
-/// `host:port`, checked in shape; names are looked up by [`ListenAddress::resolve`].
+/// `host:port` or `unix:PATH`, checked in shape; names are looked up by [`ListenAddress::resolve`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress(String);
+pub enum ListenAddress {
+    /// `host:port`
+    Inet(String),
+    /// `unix:PATH`, `unix:PATH?mode=660`
+    Unix(UnixSocket),
+}
 
 impl ListenAddress {
     /// The addresses that the name stands for; never empty.
-    pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let addresses: Vec<SocketAddr> = self.0.to_socket_addrs()?.collect();
+    pub fn resolve(&self) -> std::io::Result<Vec<ListenAt>> {
+        let name = match self {
+            Self::Inet(name) => name,
+            Self::Unix(socket) => return Ok(vec![ListenAt::Unix(socket.clone())]),
+        };
+        let addresses: Vec<ListenAt> = name.to_socket_addrs()?.map(ListenAt::Inet).collect();
         if addresses.is_empty() {
             return Err(std::io::ErrorKind::NotFound.into());
         }
@@ -187,9 +202,37 @@ impl ListenAddress {
     }
 }
 
+/// The part of `unix:PATH?mode=660` behind the colon.
+fn unix_socket(text: &str) -> Option<UnixSocket> {
+    let (path, mode) = match text.rsplit_once("?mode=") {
+        None => (text, UNIX_MODE_DEFAULT),
+        Some((path, digits)) => (path, permission_bits(digits)?),
+    };
+    let fits = (1..=UNIX_PATH_BYTES_MAX).contains(&path.len()) && !path.contains('\0');
+    fits.then(|| UnixSocket {
+        path: path.into(),
+        mode,
+    })
+}
+
+/// Three octal digits, a zero before them or not.
+fn permission_bits(digits: &str) -> Option<u32> {
+    let digits = match digits.len() {
+        4 => digits.strip_prefix('0')?,
+        3 => digits,
+        _ => return None,
+    };
+    digits
+        .chars()
+        .try_fold(0, |bits, digit| Some(bits * 8 + digit.to_digit(8)?))
+}
+
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Inet(name) => f.write_str(name),
+            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
+        }
     }
 }
 
@@ -197,11 +240,13 @@ impl FromStr for ListenAddress {
     type Err = ValueFault;
 
     fn from_str(text: &str) -> Result<Self, ValueFault> {
-        if text.starts_with("unix:") {
-            return Err(ValueFault::UnixAddress);
+        if let Some(rest) = text.strip_prefix("unix:") {
+            return unix_socket(rest)
+                .map(Self::Unix)
+                .ok_or(ValueFault::UnixAddress);
         }
         if text.parse::<SocketAddr>().is_ok() {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self::Inet(text.to_owned()));
         }
         let (host, port) = text.rsplit_once(':').ok_or(ValueFault::Address)?;
         let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
@@ -210,7 +255,7 @@ impl FromStr for ListenAddress {
         }
         port.parse::<Ranged<0, 65_535>>()
             .map_err(|_| ValueFault::Address)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self::Inet(text.to_owned()))
     }
 }
 
@@ -331,9 +376,36 @@ mod tests {
                 "{refused}"
             );
         }
-        assert_eq!(
-            "unix:/run/s".parse::<ListenAddress>(),
-            Err(ValueFault::UnixAddress)
-        );
+    }
+
+    #[test]
+    fn unix_sockets_have_a_path_and_may_have_permissions() {
+        let longest = format!("unix:/{}", "a".repeat(UNIX_PATH_BYTES_MAX - 1));
+        for (text, mode) in [
+            ("unix:/run/s", 0o600),
+            ("unix:s?mode=660", 0o660),
+            ("unix:/run/s?mode=0777", 0o777),
+            (longest.as_str(), 0o600),
+        ] {
+            match text.parse::<ListenAddress>().unwrap() {
+                ListenAddress::Unix(socket) => assert_eq!(socket.mode, mode, "{text}"),
+                ListenAddress::Inet(_) => panic!("{text}"),
+            }
+        }
+        for refused in [
+            "unix:",
+            "unix:?mode=660",
+            "unix:/s?mode=",
+            "unix:/s?mode=66",
+            "unix:/s?mode=680",
+            "unix:/s?mode=1777",
+            &format!("{longest}a"),
+        ] {
+            assert_eq!(
+                refused.parse::<ListenAddress>(),
+                Err(ValueFault::UnixAddress),
+                "{refused}"
+            );
+        }
     }
 }

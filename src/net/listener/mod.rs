@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+pub mod unix;
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -12,10 +13,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixListener;
 
 use nix::errno::Errno;
 use nix::sys::socket::Shutdown;
 
+use crate::net::address::PeerAddress;
 use crate::net::deadline::DeadlineTable;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::yield_now;
@@ -54,15 +59,63 @@ pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpLi
     Ok(socket.into())
 }
 
+/// A socket that listens.
+#[derive(Debug)]
+pub enum ListeningSocket {
+    /// One of several that may share an address.
+    Inet(std::net::TcpListener),
+    /// A clone of the only one: the cores share its queue, since Linux has no SO_REUSEPORT for Unix sockets.
+    Unix(UnixListener),
+}
+
+impl ListeningSocket {
+    /// The same socket, to be watched by the driver, whose TCP type carries both kinds.
+    fn readiness(&self) -> io::Result<monoio::net::TcpListener> {
+        let descriptor: OwnedFd = match self {
+            Self::Inet(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.try_clone()?.into()
+            }
+            Self::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                socket.try_clone()?.into()
+            }
+        };
+        monoio::net::TcpListener::from_std(descriptor.into())
+    }
+
+    fn accept(&self, deadlines: &DeadlineTable) -> io::Result<(Stream, PeerAddress)> {
+        match self {
+            Self::Inet(socket) => {
+                let (tcp, peer) = socket.accept()?;
+                Ok((Stream::adopt(tcp, peer, deadlines)?, peer.into()))
+            }
+            Self::Unix(socket) => {
+                let (unix, _unnamed) = socket.accept()?;
+                Ok((Stream::adopt_unix(unix, deadlines)?, PeerAddress::Unix))
+            }
+        }
+    }
+}
+
+impl AsRawFd for ListeningSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Inet(socket) => socket.as_raw_fd(),
+            Self::Unix(socket) => socket.as_raw_fd(),
+        }
+    }
+}
+
 /// A listening socket on its core.
 #[derive(Debug)]
 pub struct Listener {
-    socket: std::net::TcpListener,
+    socket: ListeningSocket,
     /// The same socket under a second descriptor, known to the driver.
     readiness: monoio::net::TcpListener,
     deadlines: DeadlineTable,
     /// Connections that were complete when the listener closed.
-    last: RefCell<VecDeque<(Stream, SocketAddr)>>,
+    last: RefCell<VecDeque<(Stream, PeerAddress)>>,
     closed: Cell<bool>,
     burst: Cell<u32>,
     pause: Cell<Pause>,
@@ -73,22 +126,20 @@ pub struct Listener {
 #[derive(Debug)]
 pub enum Accepted {
     /// A connection and the client's address.
-    Connection(Stream, SocketAddr),
-    /// [`Listener::close`] was called and every connection was handed out.
+    Connection(Stream, PeerAddress),
+    /// [`Listener::close`] was called, here or by a core that shares a Unix socket, and every connection was handed out.
     Closed,
 }
 
 impl Listener {
-    /// Puts a socket from [`bind`] on this core.
+    /// Puts a socket from [`bind`] or [`unix::bind`] on this core.
     ///
     /// # Errors
     /// No descriptor is left, or the driver has no room.
-    pub fn new(socket: std::net::TcpListener, deadlines: &DeadlineTable) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let readiness = monoio::net::TcpListener::from_std(socket.try_clone()?)?;
+    pub fn new(socket: ListeningSocket, deadlines: &DeadlineTable) -> io::Result<Self> {
         Ok(Self {
+            readiness: socket.readiness()?,
             socket,
-            readiness,
             deadlines: deadlines.clone(),
             last: RefCell::default(),
             closed: Cell::new(false),
@@ -120,6 +171,7 @@ impl Listener {
                     self.pause.set(Pause::default());
                     return Ok(Accepted::Connection(stream, peer));
                 }
+                Err(error) if self.was_shut_elsewhere(&error) => return Ok(Accepted::Closed),
                 Err(error) => self.recover(error).await?,
             }
         }
@@ -138,24 +190,21 @@ impl Listener {
         nix::sys::socket::shutdown(self.socket.as_raw_fd(), Shutdown::Both).ok();
     }
 
-    /// The address it listens at, with the port the system chose.
-    ///
-    /// # Errors
-    /// None in practice.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
     /// How often it paused because descriptors or memory ran out.
     #[must_use]
     pub const fn pauses(&self) -> u64 {
         self.pauses.get()
     }
 
-    fn take(&self) -> io::Result<(Stream, SocketAddr)> {
+    fn take(&self) -> io::Result<(Stream, PeerAddress)> {
         self.burst.set(self.burst.get().saturating_add(1));
-        let (tcp, peer) = self.socket.accept()?;
-        Ok((Stream::adopt(tcp, peer, &self.deadlines)?, peer))
+        self.socket.accept(&self.deadlines)
+    }
+
+    /// Whether another core has shut the socket that both share.
+    fn was_shut_elsewhere(&self, error: &io::Error) -> bool {
+        matches!(self.socket, ListeningSocket::Unix(_))
+            && error.raw_os_error() == Some(Errno::EINVAL as i32)
     }
 
     async fn recover(&self, error: io::Error) -> io::Result<()> {

@@ -1,7 +1,10 @@
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::rc::Rc;
 
+use crate::net::address::UNIX_MODE_DEFAULT;
+use crate::net::address::UnixSocket;
 use crate::net::driver::Core;
 use crate::net::driver::spawn;
 use crate::net::loopback::on_each_driver;
@@ -11,12 +14,12 @@ use super::*;
 
 fn on(core: &Core, address: &str) -> (Listener, SocketAddr) {
     let socket = bind(address.parse().unwrap(), false).unwrap();
-    let listener = Listener::new(socket, &core.deadlines).unwrap();
-    let address = listener.address().unwrap();
+    let address = socket.local_addr().unwrap();
+    let listener = Listener::new(ListeningSocket::Inet(socket), &core.deadlines).unwrap();
     (listener, address)
 }
 
-fn connection(accepted: io::Result<Accepted>) -> (Stream, SocketAddr) {
+fn connection(accepted: io::Result<Accepted>) -> (Stream, PeerAddress) {
     match accepted.unwrap() {
         Accepted::Connection(stream, peer) => (stream, peer),
         Accepted::Closed => panic!("closed"),
@@ -30,7 +33,7 @@ fn connection_comes_with_the_address_of_its_client() {
             let (listener, address) = on(&core, address);
             let client = TcpStream::connect(address).unwrap();
             let (mut stream, peer) = connection(listener.accept().await);
-            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(peer, client.local_addr().unwrap().into());
             assert_eq!(stream.peer(), peer);
             drop(client);
             assert_eq!(
@@ -51,7 +54,7 @@ fn more_connections_than_a_burst_are_taken() {
             .collect();
         for client in &clients {
             let (_, peer) = connection(listener.accept().await);
-            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(peer, client.local_addr().unwrap().into());
         }
     });
 }
@@ -85,7 +88,7 @@ fn dropped_accept_loses_no_connection() {
                 TcpStream::connect(address).unwrap()
             };
             let (_, peer) = connection(listener.accept().await);
-            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(peer, client.local_addr().unwrap().into());
         }
     });
 }
@@ -116,7 +119,7 @@ fn connections_complete_before_the_close_are_served() {
         listener.close();
         for client in &clients {
             let (_, peer) = connection(listener.accept().await);
-            assert_eq!(peer, client.local_addr().unwrap());
+            assert_eq!(peer, client.local_addr().unwrap().into());
         }
         assert!(matches!(listener.accept().await.unwrap(), Accepted::Closed));
     });
@@ -184,5 +187,45 @@ fn pause_is_counted_and_ends_when_the_listener_closes() {
         yield_now().await;
         listener.close();
         pause.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn cores_share_the_queue_of_a_unix_socket_and_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = UnixSocket {
+        path: folder.path().join("s"),
+        mode: UNIX_MODE_DEFAULT,
+    };
+    on_each_driver(async |core| {
+        let (bound, _file) = unix::bind(&socket).unwrap();
+        let clone = ListeningSocket::Unix(bound.try_clone().unwrap());
+        let first = Rc::new(Listener::new(clone, &core.deadlines).unwrap());
+        let second = Listener::new(ListeningSocket::Unix(bound), &core.deadlines).unwrap();
+        for listener in [&*first, &second] {
+            let mut client = UnixStream::connect(&socket.path).unwrap();
+            let (mut stream, peer) = connection(listener.accept().await);
+            assert_eq!(
+                (peer, stream.peer()),
+                (PeerAddress::Unix, PeerAddress::Unix)
+            );
+            io::Write::write_all(&mut client, b"ping").unwrap();
+            let (received, buffer) = stream.recv_append(Vec::with_capacity(16)).await;
+            assert_eq!(
+                (received.unwrap(), buffer.as_slice()),
+                (4, b"ping".as_slice())
+            );
+            stream.send_all(b"pong".to_vec(), 0..4).await.0.unwrap();
+            let mut seen = [0; 4];
+            io::Read::read_exact(&mut client, &mut seen).unwrap();
+            assert_eq!(&seen, b"pong");
+        }
+        let accepting = Rc::clone(&first);
+        let pending = spawn(async move { accepting.accept().await });
+        yield_now().await;
+        second.close();
+        assert!(matches!(pending.await.unwrap().unwrap(), Accepted::Closed));
+        let refused = UnixStream::connect(&socket.path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     });
 }

@@ -1,10 +1,11 @@
-//! A TCP connection with its deadline.
+//! A TCP or Unix connection with its deadline.
 //!
 //! There is no call that races a receive against something else: on io_uring a receive that is dropped may already have
 //! eaten bytes, so the only end of a wait is data, the peer, or the deadline, and a connection whose deadline passed is
 //! finished. Dropping the future of [`Stream::recv`] or [`Stream::send_all`] means giving up the connection;
 //! [`Stream::readable`] and [`Stream::writable`] move no bytes and may be dropped.
-//! Every socket is non-blocking, which the ring ignores and `splice(2)` needs, and has `TCP_NODELAY`.
+//! Every socket is non-blocking, which the ring ignores and `splice(2)` needs; TCP has `TCP_NODELAY`.
+//! The runtime's TCP type is a descriptor and the calls that every stream socket knows, so that it carries both kinds.
 
 mod halves;
 mod transfer;
@@ -20,7 +21,9 @@ use std::mem;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
 
 use bytes::Bytes;
 use monoio::io::OwnedReadHalf;
@@ -32,6 +35,7 @@ use nix::sys::socket::MsgFlags;
 use nix::sys::socket::Shutdown;
 use nix::sys::socket::sockopt;
 
+use crate::net::address::PeerAddress;
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
@@ -43,7 +47,7 @@ pub struct Stream {
     deadline: DeadlineSlot,
     socket: Socket,
     fd: RawFd,
-    peer: SocketAddr,
+    peer: PeerAddress,
 }
 
 /// What lies in the socket's receive queue.
@@ -119,7 +123,25 @@ impl Stream {
     ) -> io::Result<Self> {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
-        let tcp = TcpStream::from_std(tcp)?;
+        Self::register(tcp, PeerAddress::Inet(peer), deadlines)
+    }
+
+    /// Takes over a connected Unix socket.
+    ///
+    /// # Errors
+    /// The driver has no room for the socket.
+    pub fn adopt_unix(unix: UnixStream, deadlines: &DeadlineTable) -> io::Result<Self> {
+        unix.set_nonblocking(true)?;
+        let descriptor = OwnedFd::from(unix);
+        Self::register(descriptor.into(), PeerAddress::Unix, deadlines)
+    }
+
+    fn register(
+        socket: std::net::TcpStream,
+        peer: PeerAddress,
+        deadlines: &DeadlineTable,
+    ) -> io::Result<Self> {
+        let tcp = TcpStream::from_std(socket)?;
         let fd = tcp.as_raw_fd();
         Ok(Self {
             deadline: deadlines.register(fd),
@@ -286,7 +308,7 @@ impl Stream {
 
     /// The other end.
     #[must_use]
-    pub const fn peer(&self) -> SocketAddr {
+    pub const fn peer(&self) -> PeerAddress {
         self.peer
     }
 

@@ -262,7 +262,7 @@ fn connection_stands_with_its_options() {
         let mut stream = Stream::connect(address, &core.deadlines, 5_000)
             .await
             .unwrap();
-        assert_eq!(stream.peer(), address);
+        assert_eq!(stream.peer(), address.into());
         let (mut peer, _) = listener.accept().unwrap();
         let accepted = Stream::from_std(peer.try_clone().unwrap(), &core.deadlines).unwrap();
         // Both ways in go through one place; the clone shows its options.

@@ -5,6 +5,9 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use super::message::Message;
@@ -23,9 +26,18 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+
+    /// A connection to a Unix socket; the standard library's TCP type reads and writes any stream socket.
+    pub(crate) fn connect_unix(path: &Path) -> Self {
+        Self::over(OwnedFd::from(UnixStream::connect(path).unwrap()).into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
         stream.set_write_timeout(Some(WAIT_MAX)).unwrap();
-        stream.set_nodelay(true).unwrap();
         Self {
             stream,
             pending: Pending::default(),

@@ -14,11 +14,14 @@ use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
+use sluicegate::pipeline::store_path::StoreAddress;
 use sluicegate::serve::server;
+use sluicegate::serve::settings::GatewaySettings;
 use sluicegate::serve::settings::Lifecycle;
 use sluicegate::serve::settings::Limits;
 use sluicegate::serve::settings::PayloadSigning;
 use sluicegate::serve::settings::ServeSettings;
+use sluicegate::serve::settings::Service;
 use sluicegate::serve::settings::Timeouts;
 use sluicegate::wire::sigv4::credentials::Credentials;
 use sluicegate::wire::sigv4::credentials::Secret;
@@ -56,14 +59,12 @@ pub(crate) fn table_of(name: &str, text: &str, stage: &str) -> Table {
 pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
     let mut endpoint = Endpoint::parse(store).unwrap();
     endpoint.resolve().unwrap();
+    let store = StoreAddress::new(endpoint.authority(), Addressing::Path, None, &table);
     ServeSettings {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
         workers: 1,
-        table: Arc::new(table),
         endpoint,
         region: Some("us-east-1".to_owned()),
-        addressing: Addressing::Path,
-        bucket: None,
         credentials: fixed(credentials()),
         payload_signing: PayloadSigning::Auto,
         limits: Limits {
@@ -77,9 +78,13 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
             idle_ms_max: 60_000,
         },
         io_driver: DriverChoice::Auto,
-        ignore_authorizers: true,
-        identities: Identities::default(),
-        metering: Arc::default(),
+        service: Service::Gateway(GatewaySettings {
+            table: Arc::new(table),
+            store,
+            ignore_authorizers: true,
+            identities: Identities::default(),
+            metering: Arc::default(),
+        }),
     }
 }
 
@@ -97,12 +102,27 @@ pub(crate) fn fixed(credentials: Credentials) -> CredentialSlot {
     CredentialSlot::fixed("store", "test", credentials)
 }
 
+/// What these settings serve, to be changed by a test.
+pub(crate) fn gateway_of(settings: &mut ServeSettings) -> &mut GatewaySettings {
+    let Service::Gateway(gateway) = &mut settings.service;
+    gateway
+}
+
+/// As [`settings`], with authorizers in force for these callers.
+pub(crate) fn guarded_settings(table: Table, store: &str, identities: Identities) -> ServeSettings {
+    let mut settings = settings(table, store);
+    let gateway = gateway_of(&mut settings);
+    gateway.ignore_authorizers = false;
+    gateway.identities = identities;
+    settings
+}
+
 impl Gateway {
     /// Starts with these settings.
     pub(crate) fn start(settings: ServeSettings) -> Self {
         let lifecycle = Arc::new(Lifecycle::default());
         let bound = server::bind(Arc::new(settings)).unwrap();
-        let address = bound.addresses()[0];
+        let address = bound.addresses()[0].inet().unwrap();
         let shared = Arc::clone(&lifecycle);
         let thread = thread::spawn(move || {
             bound.run(&shared).unwrap();

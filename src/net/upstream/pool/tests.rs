@@ -177,7 +177,7 @@ fn next_address_is_tried_and_the_last_failure_told() {
         let (_listener, alive) = listening();
         let pool = UpstreamPool::new(vec![dead, alive], LIMITS, &core.deadlines);
         for _ in 0..2 {
-            assert_eq!(pool.connect().await.unwrap().stream.peer(), alive);
+            assert_eq!(pool.connect().await.unwrap().stream.peer(), alive.into());
             assert_eq!(pool.preferred.get(), 1);
         }
         let pool = UpstreamPool::new(vec![dead], LIMITS, &core.deadlines);

@@ -1,0 +1,132 @@
+//! Unix sockets: a file that appears with the listener and goes with it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::net::address::UnixSocket;
+use crate::net::listener::BACKLOG_MAX;
+
+/// The file of a listening socket; dropping this removes it, unless another process has put its own there.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// Binds and listens. A socket file that nobody listens at, as a killed process leaves it, is replaced. Nobody can connect
+/// before the file has its permissions.
+///
+/// # Errors
+/// `AddrInUse` if somebody listens there, `AlreadyExists` if the path is something else than a socket, else what the
+/// system says.
+pub fn bind(socket: &UnixSocket) -> io::Result<(UnixListener, SocketFile)> {
+    let path = &socket.path;
+    remove_stale(path)?;
+    let listener = socket2::Socket::new(
+        socket2::Domain::UNIX,
+        socket2::Type::STREAM.nonblocking(),
+        None,
+    )?;
+    listener.bind(&socket2::SockAddr::unix(path)?)?;
+    let metadata = fs::symlink_metadata(path)?;
+    let file = SocketFile {
+        path: path.clone(),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(socket.mode))?;
+    listener.listen(BACKLOG_MAX)?;
+    Ok((listener.into(), file))
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !found.is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "the socket file stays");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::address::UNIX_MODE_DEFAULT;
+
+    fn socket_in(folder: &tempfile::TempDir) -> UnixSocket {
+        UnixSocket {
+            path: folder.path().join("s"),
+            mode: UNIX_MODE_DEFAULT,
+        }
+    }
+
+    #[test]
+    fn the_file_has_its_permissions_and_goes_with_the_listener() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o600, 0o660, 0o777] {
+            let socket = UnixSocket {
+                mode,
+                ..socket_in(&folder)
+            };
+            let (_listener, file) = bind(&socket).unwrap();
+            let found = fs::metadata(&socket.path).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode);
+            drop(file);
+            assert!(!socket.path.exists());
+        }
+    }
+
+    #[test]
+    fn a_stale_file_is_replaced_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = socket_in(&folder);
+        let (listener, file) = bind(&socket).unwrap();
+        let taken = bind(&socket).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        let (_second, kept) = bind(&socket).unwrap();
+        // the first one's file is not there any more: what is there is another's
+        drop(file);
+        assert!(socket.path.exists());
+        drop(kept);
+        assert!(!socket.path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = socket_in(&folder);
+        fs::write(&socket.path, b"precious").unwrap();
+        assert_eq!(
+            bind(&socket).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(fs::read(&socket.path).unwrap(), b"precious");
+    }
+}
