@@ -81,10 +81,15 @@ impl Gateway {
             upstream.bucket.as_deref(),
             &table,
         );
+        if endpoint.is_tls() {
+            // Read before the cores run, so that no request waits for it.
+            let _roots = upstream.trust.roots();
+        }
         let settings = ServeSettings {
             listen: run.listen,
             workers: run.workers,
             endpoint,
+            trust: upstream.trust,
             region: Some(upstream.region),
             credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
             payload_signing: run.payload_signing,

@@ -148,8 +148,8 @@ mod tests {
         }
         let text = refusal(&["serve", "http://a"]);
         assert!(text.contains("'http://a'"), "{text}");
-        let text = refusal(&["serve", "--s3-endpoint", "https://s3.example"]);
-        assert!(text.contains("https is not in"), "{text}");
+        let text = refusal(&["serve", "--s3-endpoint", "s3://example"]);
+        assert!(text.contains("wanted http://host"), "{text}");
     }
 
     #[test]

@@ -11,4 +11,5 @@ pub mod listener;
 pub(crate) mod loopback;
 pub mod splice;
 pub mod stream;
+pub mod tls;
 pub mod upstream;

@@ -100,7 +100,7 @@ async fn relay_as_is(
         buffer.clear();
         match upstream.body.remaining() {
             None | Some(0) => return Ok(()),
-            Some(rest) if rest >= SPLICE_BYTES_MIN && upstream.inbox.is_empty() => {
+            Some(rest) if rest >= SPLICE_BYTES_MIN && can_splice(client, upstream) => {
                 if splice(core, client, upstream, rest).await? {
                     return Ok(());
                 }
@@ -111,6 +111,11 @@ async fn relay_as_is(
             .await
             .map_err(|_fault| DownloadFault::Cut)?;
     }
+}
+
+/// Whether the rest of the body lies in the store's socket as it shall go into the client's.
+fn can_splice(client: &ClientSide<'_>, upstream: &UpstreamResponse) -> bool {
+    upstream.inbox.is_empty() && upstream.connection.stream.is_plain() && client.stream.is_plain()
 }
 
 /// Moves `rest` bytes in the kernel; `false` if there is no pipe to be had.

@@ -27,6 +27,8 @@ pub enum CallFailure {
         /// Whether it was the time limit.
         timed_out: bool,
     },
+    /// The upstream is not trusted, or speaks no TLS.
+    Tls,
     /// The time limit passed before the response head was complete.
     TimedOut,
     /// The connection was closed or reset before the response head was complete.

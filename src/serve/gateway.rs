@@ -342,7 +342,9 @@ fn call_failure(failure: CallFailure) -> Failure {
         CallFailure::Connect { timed_out: true } | CallFailure::TimedOut => {
             GatewayFault::integration_timeout()
         }
-        CallFailure::Lost(_) | CallFailure::Malformed => GatewayFault::integration_failure(),
+        CallFailure::Lost(_) | CallFailure::Malformed | CallFailure::Tls => {
+            GatewayFault::integration_failure()
+        }
         CallFailure::Body(fault) => return upload_failure(fault),
     })
 }

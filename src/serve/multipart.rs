@@ -180,7 +180,7 @@ impl<'r> MultipartPut<'r> {
         number: u16,
         part: MemoryBody,
     ) -> Result<CompletedPart, Stop> {
-        let payload = memory_payload(&part, self.core.settings.payload_signing);
+        let payload = memory_payload(&part, self.core.payload_signing);
         let mut upload = Upload::Memory(part);
         let result = self.part(id, number, &mut upload, &payload).await;
         if let Upload::Memory(part) = upload {
@@ -196,7 +196,7 @@ impl<'r> MultipartPut<'r> {
         source: ConvertedBody<'c>,
         bytes: u64,
     ) -> Result<(CompletedPart, ConvertedBody<'c>), Stop> {
-        let payload = streamed_payload(bytes, self.core.settings.payload_signing);
+        let payload = streamed_payload(bytes, self.core.payload_signing);
         let mut upload = Upload::Stream(StreamedBody { source, bytes });
         let part = self.part(id, number, &mut upload, &payload).await?;
         match upload {
@@ -236,7 +236,7 @@ impl<'r> MultipartPut<'r> {
         let mut document = Vec::new();
         s3_xml::write_complete_multipart_upload(&mut document, parts);
         let part = MemoryBody::from_bytes(document);
-        let payload = memory_payload(&part, self.core.settings.payload_signing);
+        let payload = memory_payload(&part, self.core.payload_signing);
         let answer = self
             .step(
                 b"POST",

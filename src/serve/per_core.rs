@@ -23,6 +23,7 @@ use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
 use crate::serve::settings::Lifecycle;
+use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
@@ -37,6 +38,8 @@ pub struct Core {
     pub buffers: BufferPool,
     /// Kept connections to the store.
     pub upstream: Rc<UpstreamPool>,
+    /// How bodies are signed towards the store.
+    pub payload_signing: PayloadSigning,
     /// Pipes for splicing.
     pub pipes: PipePool,
     /// When connections are cut.
@@ -65,9 +68,10 @@ impl Core {
             connect_ms_max: settings.timeouts.connect_ms_max,
             ..PoolLimits::default()
         };
-        let upstreams = Upstreams::new(limits, &deadlines);
+        let upstreams = Upstreams::new(limits, &settings.trust, &deadlines);
         let upstream = upstreams.open(&settings.endpoint);
         Self {
+            payload_signing: settings.payload_signing.towards(&settings.endpoint),
             settings,
             buffers: BufferPool::new(),
             upstream,

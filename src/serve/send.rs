@@ -62,7 +62,7 @@ pub async fn prepare<'c>(
     let source = ConvertedBody::new(body, plan.content);
     upload::prepare(
         source,
-        core.settings.payload_signing,
+        core.payload_signing,
         request.is_put_object(),
         &core.buffers,
     )
@@ -139,8 +139,8 @@ pub async fn send(
     let upstream_request = request.upstream_request();
     let payload = match &upload {
         Upload::Empty => Payload::None,
-        Upload::Memory(body) => memory_payload(body, settings.payload_signing),
-        Upload::Stream(body) => streamed_payload(body.bytes, settings.payload_signing),
+        Upload::Memory(body) => memory_payload(body, core.payload_signing),
+        Upload::Stream(body) => streamed_payload(body.bytes, core.payload_signing),
         Upload::Parts(_) => {
             let Upload::Parts(body) = upload else {
                 return Err(CallFailure::Malformed);

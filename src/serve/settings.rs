@@ -8,6 +8,7 @@ use crate::api::table::Table;
 use crate::net::address::ListenAt;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
+use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
@@ -27,6 +28,8 @@ pub struct ServeSettings {
     pub workers: usize,
     /// The store.
     pub endpoint: Endpoint,
+    /// Authorities that https upstreams are checked against.
+    pub trust: Trust,
     /// Signing region: `--s3-region`; `None` takes the region of each integration's URI.
     pub region: Option<String>,
     /// The keys that sign towards the store.
@@ -68,13 +71,32 @@ pub struct GatewaySettings {
 /// `--payload-signing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadSigning {
-    /// The hash if it is known beforehand, else chunk signatures.
+    /// The hash if it is known beforehand, else chunk signatures over plain HTTP and an unsigned payload over TLS.
     #[default]
     Auto,
+    /// What [`PayloadSigning::Auto`] is over TLS, which protects the body by itself.
+    AutoOverTls,
     /// Chunk signatures for every body.
     Streaming,
     /// `UNSIGNED-PAYLOAD`.
     Unsigned,
+}
+
+impl PayloadSigning {
+    /// The same towards `endpoint`.
+    #[must_use]
+    pub const fn towards(self, endpoint: &Endpoint) -> Self {
+        match self {
+            Self::Auto if endpoint.is_tls() => Self::AutoOverTls,
+            other => other,
+        }
+    }
+
+    /// Whether a short body is collected for its hash.
+    #[must_use]
+    pub const fn hashes_short_bodies(self) -> bool {
+        matches!(self, Self::Auto | Self::AutoOverTls)
+    }
 }
 
 /// Size limits.

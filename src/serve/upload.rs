@@ -79,7 +79,7 @@ pub async fn prepare<'c>(
             }))
         }
         Some(bytes)
-            if bytes > HASHED_BYTES_MAX || (bytes > 0 && signing != PayloadSigning::Auto) =>
+            if bytes > HASHED_BYTES_MAX || (bytes > 0 && !signing.hashes_short_bodies()) =>
         {
             Ok(Upload::Stream(StreamedBody { source, bytes }))
         }
@@ -112,10 +112,12 @@ pub async fn prepare<'c>(
 pub fn memory_payload(body: &MemoryBody, signing: PayloadSigning) -> Payload {
     match signing {
         PayloadSigning::Unsigned => Payload::Unsigned { len: body.len() },
-        PayloadSigning::Auto | PayloadSigning::Streaming => Payload::Hashed {
-            len: body.len(),
-            sha256_hex: *body.sha256_hex(),
-        },
+        PayloadSigning::Auto | PayloadSigning::AutoOverTls | PayloadSigning::Streaming => {
+            Payload::Hashed {
+                len: body.len(),
+                sha256_hex: *body.sha256_hex(),
+            }
+        }
     }
 }
 
@@ -123,7 +125,7 @@ pub fn memory_payload(body: &MemoryBody, signing: PayloadSigning) -> Payload {
 #[must_use]
 pub fn streamed_payload(bytes: u64, signing: PayloadSigning) -> Payload {
     let lengths = match signing {
-        PayloadSigning::Unsigned => None,
+        PayloadSigning::Unsigned | PayloadSigning::AutoOverTls => None,
         PayloadSigning::Auto | PayloadSigning::Streaming => {
             ChunkedLengths::new(bytes, CHUNK_BYTES_NON_ZERO)
         }

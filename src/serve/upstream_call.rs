@@ -8,6 +8,7 @@ use crate::net::deadline::Cut;
 use crate::net::stream::ReadHalf;
 use crate::net::stream::Stream;
 use crate::net::stream::WriteHalf;
+use crate::net::upstream::pool::LeaseError;
 use crate::net::upstream::pool::Leased;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::sign::SignedRequest;
@@ -140,8 +141,15 @@ async fn lease(pool: &Rc<UpstreamPool>, freshness: Freshness) -> Result<Leased, 
         Freshness::Any => pool.lease().await,
         Freshness::New => pool.connect().await,
     };
-    leased.map_err(|error| CallFailure::Connect {
-        timed_out: error.kind() == std::io::ErrorKind::TimedOut,
+    leased.map_err(|error| {
+        tracing::warn!(upstream = %pool.endpoint(), %error, "no connection");
+        match error {
+            LeaseError::NoAddress | LeaseError::Refused(..) => {
+                CallFailure::Connect { timed_out: false }
+            }
+            LeaseError::TimedOut(_) => CallFailure::Connect { timed_out: true },
+            LeaseError::Tls(..) => CallFailure::Tls,
+        }
     })
 }
 

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::net::deadline::DeadlineTable;
+use crate::net::tls::client::TlsClient;
+use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
@@ -17,6 +19,7 @@ const UPSTREAMS_MAX: usize = 64;
 pub struct Upstreams {
     limits: PoolLimits,
     deadlines: DeadlineTable,
+    tls: Rc<TlsClient>,
     /// The one used last in front.
     kept: RefCell<Vec<(Endpoint, Rc<UpstreamPool>)>>,
 }
@@ -24,10 +27,11 @@ pub struct Upstreams {
 impl Upstreams {
     /// No pool is open yet. Runs on a core only.
     #[must_use]
-    pub fn new(limits: PoolLimits, deadlines: &DeadlineTable) -> Self {
+    pub fn new(limits: PoolLimits, trust: &Trust, deadlines: &DeadlineTable) -> Self {
         Self {
             limits,
             deadlines: deadlines.clone(),
+            tls: Rc::new(TlsClient::new(trust)),
             kept: RefCell::default(),
         }
     }
@@ -35,7 +39,7 @@ impl Upstreams {
     /// A pool of its own for `endpoint`, kept by the caller.
     #[must_use]
     pub fn open(&self, endpoint: &Endpoint) -> Rc<UpstreamPool> {
-        UpstreamPool::new(endpoint.addresses().to_vec(), self.limits, &self.deadlines)
+        UpstreamPool::new(endpoint, self.limits, &self.tls, &self.deadlines)
     }
 
     /// The pool of `endpoint`, opened at its first use. Beyond 64 endpoints the one unused for longest is forgotten: its
@@ -71,7 +75,8 @@ mod tests {
     #[test]
     fn each_endpoint_has_one_pool_and_the_longest_unused_goes_at_the_limit() {
         run_core(DriverChoice::Epoll, async |core| {
-            let upstreams = Upstreams::new(PoolLimits::default(), &core.deadlines);
+            let trust = Trust::default();
+            let upstreams = Upstreams::new(PoolLimits::default(), &trust, &core.deadlines);
             let first = upstreams.of(&endpoint(1));
             let second = upstreams.of(&endpoint(2));
             assert!(!Rc::ptr_eq(&first, &second));

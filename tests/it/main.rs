@@ -33,3 +33,4 @@ mod template_programs;
 mod templates;
 mod unix_sockets;
 mod validation;
+mod tls;

@@ -32,6 +32,7 @@ use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::clock;
+use crate::net::tls::trust::Trust;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::limiters::Moment;
 use crate::serve::settings::Addressing;
@@ -195,6 +196,7 @@ fn upstream(store: SocketAddr, keys: &StoreKeys) -> Result<UpstreamSettings, Fai
             secret_access_key: keys.secret_access_key.clone(),
             session_token: None,
         },
+        trust: Trust::default(),
     })
 }
 

@@ -52,7 +52,7 @@ impl From<AddressingStyle> for Addressing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BodySigning {
-    /// The hash if it is known beforehand, else chunk signatures.
+    /// The hash if it is known beforehand, else chunk signatures over http and an unsigned payload over https.
     Auto,
     /// Chunk signatures for every body.
     Streaming,

@@ -94,7 +94,7 @@ impl fmt::Display for SettingsError {
             ),
             Self::NoEndpoint => f.write_str(
                 "no store to send to: give --s3-endpoint http://host:port (or AWS_ENDPOINT_URL_S3, or s3.endpoint in the \
-                 configuration file). The default would be AWS over https, which is not part of this version",
+                 configuration file)",
             ),
             Self::NoCredentials { absent } => write!(
                 f,

@@ -112,6 +112,8 @@ pub struct S3Section {
     pub bucket: Option<BucketName>,
     /// How bodies are signed.
     pub payload_signing: Option<BodySigning>,
+    /// Certificate authorities beside the system's.
+    pub ca_file: Option<Spanned<PathBuf>>,
     /// Access key id.
     pub access_key_id: Option<VisibleText>,
     /// Secret key.
@@ -358,10 +360,9 @@ mod tests {
         let fault = fault_of("[timeouts]\nidle = 0\n");
         assert!(fault.starts_with("s.toml:2:8: timeouts.idle: "), "{fault}");
         assert!(fault.contains("from 1 to"), "{fault}");
-        let fault = fault_of("[s3]\nendpoint = 'https://s3.example'\n");
+        let fault = fault_of("[s3]\nendpoint = 's3://example'\n");
         assert!(
-            fault
-                .starts_with("s.toml:2:12: s3.endpoint: endpoint https://s3.example: https is not"),
+            fault.starts_with("s.toml:2:12: s3.endpoint: endpoint s3://example: wanted http"),
             "{fault}"
         );
     }

@@ -1,7 +1,10 @@
 //! The store that `serve` sends to: endpoint, region, addressing, bucket, keys.
 
+use std::path::Path;
+
 use crate::app::cli::StoreArgs;
 use crate::app::credentials;
+use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
@@ -9,10 +12,13 @@ use crate::app::settings::file::ConfigFile;
 use crate::app::settings::names::Region;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::ValueFault;
+use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::EndpointError;
 use crate::serve::settings::Addressing;
 use crate::wire::sigv4::credentials::Credentials;
 
+/// The bytes that a file of authorities may have: ten times the usual bundle of a system.
+const CA_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// The region of requests whose region nothing names.
 pub const REGION_DEFAULT: &str = "us-east-1";
 
@@ -29,6 +35,8 @@ pub struct UpstreamSettings {
     pub bucket: Option<String>,
     /// The keys.
     pub credentials: Credentials,
+    /// Authorities that https upstreams are checked against.
+    pub trust: Trust,
 }
 
 impl UpstreamSettings {
@@ -47,6 +55,7 @@ impl UpstreamSettings {
             addressing: style.unwrap_or(AddressingStyle::Path).into(),
             bucket: bucket.map(|name| name.as_str().to_owned()),
             credentials: credentials::find(environment, file)?,
+            trust: trust(args, environment, file)?,
         })
     }
 }
@@ -70,6 +79,42 @@ fn endpoint(
     }
     let written = file.sections.s3.endpoint.clone();
     written.ok_or(SettingsError::NoEndpoint)
+}
+
+/// `--s3-ca-file`, `SLUICEGATE_S3_CA_FILE`, `AWS_CA_BUNDLE`, `s3.ca_file`.
+fn trust(
+    args: &StoreArgs,
+    environment: &Environment,
+    file: &ConfigFile,
+) -> Result<Trust, SettingsError> {
+    const VARIABLE: &str = "AWS_CA_BUNDLE";
+    let unusable = |what, path: &Path, cause| SettingsError::Unreadable {
+        what,
+        path: path.to_owned(),
+        cause,
+    };
+    if let Some(path) = &args.s3_ca_file {
+        return authorities(path)
+            .map_err(|cause| unusable("certificate authorities (--s3-ca-file)", path, cause));
+    }
+    if let Some(path) = environment.value(VARIABLE).map(Path::new) {
+        return authorities(path)
+            .map_err(|cause| unusable("certificate authorities (AWS_CA_BUNDLE)", path, cause));
+    }
+    let Some(written) = &file.sections.s3.ca_file else {
+        return Ok(Trust::default());
+    };
+    let path = file.beside(written.get_ref());
+    authorities(&path).map_err(|cause| {
+        let message = format!("{}: {cause}", path.display());
+        file.fault(written.span(), "s3.ca_file", message)
+    })
+}
+
+fn authorities(path: &Path) -> Result<Trust, String> {
+    let pem =
+        bounded_file::read_text(path, CA_FILE_BYTES_MAX).map_err(|cause| cause.to_string())?;
+    Trust::with_authorities(&pem).map_err(|fault| fault.to_string())
 }
 
 /// `--s3-region`, `SLUICEGATE_S3_REGION`, `AWS_REGION`, `AWS_DEFAULT_REGION`, `s3.region`, us-east-1.
@@ -149,6 +194,41 @@ mod tests {
     }
 
     #[test]
+    fn authorities_are_option_then_variable_then_file_and_a_bad_file_names_what_named_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let made = rcgen::generate_simple_self_signed(vec!["store.example".to_owned()]);
+        std::fs::write(&path, made.unwrap().cert.pem()).unwrap();
+        let good = path.to_str().unwrap();
+        let with = |args: &[&str], variables: &[_], file: &str| {
+            let args = [&["--s3-endpoint", "https://a"], args].concat();
+            layered(&args, variables, file).map(|settings| format!("{:?}", settings.trust))
+        };
+        let bad = [("AWS_CA_BUNDLE", "/nowhere")];
+        let own = "Trust { own: 1, .. }";
+        assert_eq!(with(&["--s3-ca-file", good], &bad, "").unwrap(), own);
+        assert_eq!(with(&[], &[("AWS_CA_BUNDLE", good)], "").unwrap(), own);
+        let file = format!("[s3]\nca_file = '{good}'\n");
+        assert_eq!(with(&[], &[], &file).unwrap(), own);
+        assert_eq!(with(&[], &[], "").unwrap(), "Trust { own: 0, .. }");
+
+        let told = |found: Result<_, SettingsError>| found.unwrap_err().to_string();
+        let fault = told(with(&[], &bad, &file));
+        assert!(
+            fault.starts_with("/nowhere: ") && fault.contains("AWS_CA_BUNDLE"),
+            "{fault}"
+        );
+        std::fs::write(&path, "no certificate").unwrap();
+        let fault = told(with(&["--s3-ca-file", good], &[], ""));
+        assert!(
+            fault.contains("--s3-ca-file") && fault.contains("found no certificate"),
+            "{fault}"
+        );
+        let fault = told(with(&[], &[], &file));
+        assert!(fault.starts_with("s.toml:2:11: s3.ca_file: "), "{fault}");
+    }
+
+    #[test]
     fn a_region_that_is_none_names_its_variable() {
         let fault = layered(&["--s3-endpoint", "http://a"], &[("AWS_REGION", "a/b")], "");
         let fault = fault.unwrap_err().to_string();
@@ -156,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn no_endpoint_and_a_https_one_are_refused_with_the_option_that_mends_it() {
+    fn no_endpoint_and_a_wrong_one_are_refused_with_the_option_that_mends_it() {
         assert_eq!(
             layered(&[], &[], "").unwrap_err(),
             SettingsError::NoEndpoint
@@ -166,11 +246,11 @@ mod tests {
                 .to_string()
                 .contains("--s3-endpoint")
         );
-        let fault = layered(&[], &[("AWS_ENDPOINT_URL_S3", "https://a")], "").unwrap_err();
+        let fault = layered(&[], &[("AWS_ENDPOINT_URL_S3", "s3://a")], "").unwrap_err();
         assert!(
             fault
                 .to_string()
-                .contains("AWS_ENDPOINT_URL_S3: endpoint https://a: https is not"),
+                .contains("AWS_ENDPOINT_URL_S3: endpoint s3://a: wanted http"),
             "{fault}"
         );
     }

@@ -11,12 +11,14 @@ use monoio::net::TcpStream;
 use nix::sys::socket::Shutdown;
 
 use crate::net::deadline::DeadlineSlot;
-use crate::net::stream::transfer;
+use crate::net::stream::session;
+use crate::net::stream::session::Session;
 
 /// Receives while the [`WriteHalf`] sends.
 #[derive(Debug)]
 pub struct ReadHalf<'s> {
     pub(super) deadline: &'s DeadlineSlot,
+    pub(super) session: Option<&'s Session>,
     pub(super) socket: &'s mut OwnedReadHalf<TcpStream>,
 }
 
@@ -24,6 +26,7 @@ pub struct ReadHalf<'s> {
 #[derive(Debug)]
 pub struct WriteHalf<'s> {
     pub(super) deadline: &'s DeadlineSlot,
+    pub(super) session: Option<&'s Session>,
     pub(super) socket: &'s mut OwnedWriteHalf<TcpStream>,
     pub(super) fd: RawFd,
 }
@@ -39,7 +42,15 @@ impl<'s> ReadHalf<'s> {
         at: usize,
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
-        transfer::recv(self.socket, self.deadline, buffer, at, bytes_max).await
+        session::recv(
+            self.session,
+            self.socket,
+            self.deadline,
+            buffer,
+            at,
+            bytes_max,
+        )
+        .await
     }
 
     /// As [`crate::net::stream::Stream::recv_append`].
@@ -68,7 +79,7 @@ impl<'s> WriteHalf<'s> {
         buffer: Vec<u8>,
         range: Range<usize>,
     ) -> (io::Result<()>, Vec<u8>) {
-        transfer::send(self.socket, self.deadline, buffer, range).await
+        session::send(self.session, self.socket, self.deadline, buffer, range).await
     }
 
     /// As [`crate::net::stream::Stream::send_bytes`].
@@ -77,7 +88,7 @@ impl<'s> WriteHalf<'s> {
     /// As [`crate::net::stream::Stream::send_all`].
     pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         let range = 0..bytes.len();
-        transfer::send(self.socket, self.deadline, bytes, range)
+        session::send(self.session, self.socket, self.deadline, bytes, range)
             .await
             .0
     }
@@ -87,6 +98,9 @@ impl<'s> WriteHalf<'s> {
     /// # Errors
     /// The peer has gone.
     pub fn shutdown(&self) -> io::Result<()> {
+        if let Some(session) = self.session {
+            session.send_close_notify(self.fd);
+        }
         Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
     }
 

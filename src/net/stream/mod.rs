@@ -1,4 +1,4 @@
-//! A TCP or Unix connection with its deadline.
+//! A TCP or Unix connection with its deadline, and TLS over it where it was asked for.
 //!
 //! There is no call that races a receive against something else: on io_uring a receive that is dropped may already have
 //! eaten bytes, so the only end of a wait is data, the peer, or the deadline, and a connection whose deadline passed is
@@ -8,6 +8,7 @@
 //! The runtime's TCP type is a descriptor and the calls that every stream socket knows, so that it carries both kinds.
 
 mod halves;
+mod session;
 mod transfer;
 
 pub use halves::ReadHalf;
@@ -39,6 +40,7 @@ use crate::net::address::PeerAddress;
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
+use crate::net::stream::session::Session;
 
 /// A connection of this core.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct Stream {
     /// First, so that the table forgets the descriptor before it is closed.
     deadline: DeadlineSlot,
     socket: Socket,
+    /// `None`: bytes go as they are.
+    session: Option<Box<Session>>,
     fd: RawFd,
     peer: PeerAddress,
 }
@@ -146,17 +150,38 @@ impl Stream {
         Ok(Self {
             deadline: deadlines.register(fd),
             socket: Socket::Whole(tcp),
+            session: None,
             fd,
             peer,
         })
+    }
+
+    /// Speaks TLS from now on, as whichever side `tls` is, and brings the handshake to its end under the deadline that is
+    /// armed. Nothing may have been received that was not read.
+    ///
+    /// # Errors
+    /// `InvalidData` with rustls's own error if the peer is not trusted or does not speak TLS, `UnexpectedEof` if it
+    /// closed, else as [`Stream::recv`]. The connection is finished then.
+    pub async fn start_tls(&mut self, tls: rustls::Connection) -> io::Result<()> {
+        let session = Box::new(Session::new(tls));
+        let socket = self.socket.whole()?;
+        session::handshake(&session, socket, &self.deadline).await?;
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Whether the bytes of the socket are the bytes of the connection, so that the kernel can move them.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.session.is_none()
     }
 
     /// Receives into `buffer[at..]`, at most `bytes_max` bytes and never beyond its capacity; the buffer's length becomes
     /// `at` plus the count. What was behind `at` is lost; if the buffer was shorter, zeroes lie before `at`. 0 is the end.
     ///
     /// # Errors
-    /// `TimedOut` if a deadline has passed and nothing had come before it, `InvalidInput` if there is no room, else what
-    /// the system says.
+    /// `TimedOut` if a deadline has passed and nothing had come before it, `InvalidInput` if there is no room,
+    /// `UnexpectedEof` if the socket ended and TLS did not, `InvalidData` for what is no TLS, else what the system says.
     pub async fn recv(
         &mut self,
         buffer: Vec<u8>,
@@ -164,7 +189,10 @@ impl Stream {
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
         match self.socket.whole() {
-            Ok(tcp) => transfer::recv(tcp, &self.deadline, buffer, at, bytes_max).await,
+            Ok(tcp) => {
+                let session = self.session.as_deref();
+                session::recv(session, tcp, &self.deadline, buffer, at, bytes_max).await
+            }
             Err(error) => (Err(error), buffer),
         }
     }
@@ -188,7 +216,10 @@ impl Stream {
         range: Range<usize>,
     ) -> (io::Result<()>, Vec<u8>) {
         match self.socket.whole() {
-            Ok(tcp) => transfer::send(tcp, &self.deadline, buffer, range).await,
+            Ok(tcp) => {
+                let session = self.session.as_deref();
+                session::send(session, tcp, &self.deadline, buffer, range).await
+            }
             Err(error) => (Err(error), buffer),
         }
     }
@@ -200,7 +231,10 @@ impl Stream {
     pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         let range = 0..bytes.len();
         let tcp = self.socket.whole()?;
-        transfer::send(tcp, &self.deadline, bytes, range).await.0
+        let session = self.session.as_deref();
+        session::send(session, tcp, &self.deadline, bytes, range)
+            .await
+            .0
     }
 
     /// Waits for something to receive: bytes, the end, or a failure. Holds no buffer; may be dropped.
@@ -208,6 +242,10 @@ impl Stream {
     /// # Errors
     /// `TimedOut` if a deadline has passed.
     pub async fn readable(&mut self) -> io::Result<()> {
+        let session = self.session.as_deref();
+        if session.is_some_and(Session::holds_plaintext) {
+            return Ok(());
+        }
         let ready = self.socket.whole()?.readable(false).await;
         if self.timed_out() {
             Err(io::ErrorKind::TimedOut.into())
@@ -237,12 +275,14 @@ impl Stream {
         let (read, write) = self.socket.halves()?;
         let read = ReadHalf {
             deadline: &self.deadline,
+            session: self.session.as_deref(),
             socket: read,
         };
         Ok((
             read,
             WriteHalf {
                 deadline: &self.deadline,
+                session: self.session.as_deref(),
                 socket: write,
                 fd: self.fd,
             },
@@ -270,11 +310,14 @@ impl Stream {
         self.deadline.fired().is_some()
     }
 
-    /// Sends FIN; receiving goes on.
+    /// Sends FIN, over TLS behind its `close_notify`; receiving goes on.
     ///
     /// # Errors
     /// The peer has gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
+        if let Some(session) = &self.session {
+            session.send_close_notify(self.fd);
+        }
         Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
     }
 
@@ -294,9 +337,12 @@ impl Stream {
         )?)
     }
 
-    /// Looks into the receive queue, taking nothing from it.
+    /// Looks into the receive queue, taking nothing from it that the user would receive.
     #[must_use]
     pub fn unread(&self) -> Unread {
+        if let Some(session) = &self.session {
+            return session.unread(self.fd);
+        }
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
         match nix::sys::socket::recv(self.fd, &mut [0], flags) {
             Ok(0) => Unread::Closed,

@@ -7,14 +7,38 @@ use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 
-const PORT_DEFAULT: u16 = 80;
-
 /// RFC 1035 §2.3.4.
 const HOST_BYTES_MAX: usize = 253;
 
-/// An upstream's address, checked: `http`, a host and a port, nothing else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How an upstream is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    const fn port_default(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// An upstream's address, checked: `http` or `https`, a host and a port, nothing else. Two of the same origin are equal.
+#[derive(Clone, Debug)]
 pub struct Endpoint {
+    scheme: Scheme,
     host: String,
     port: u16,
     authority: String,
@@ -33,8 +57,6 @@ pub struct EndpointError {
 /// See [`EndpointError`].
 #[derive(Debug)]
 pub enum EndpointFault {
-    /// `https://`.
-    Https,
     /// Neither `http://` nor `https://`.
     Scheme,
     /// `user@` before the host.
@@ -50,7 +72,7 @@ pub enum EndpointFault {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port][/]`, the host a name, an IPv4 address or an IPv6 address in brackets.
+    /// Reads `http://host[:port][/]` or `https://…`, the host a name, an IPv4 address or an IPv6 address in brackets.
     ///
     /// # Errors
     /// Anything else.
@@ -60,7 +82,7 @@ impl Endpoint {
             found: (!text.contains('@')).then(|| text.to_owned()),
             fault,
         };
-        let authority = strip_scheme(text).map_err(refuse)?;
+        let (scheme, authority) = split_scheme(text).map_err(refuse)?;
         if authority.contains('@') {
             return Err(refuse(EndpointFault::UserInfo));
         }
@@ -69,16 +91,19 @@ impl Endpoint {
             return Err(refuse(EndpointFault::Path));
         }
         let (host, port) = split_port(authority).map_err(refuse)?;
+        let port = port.unwrap_or(scheme.port_default());
         let address = host_address(host).map_err(refuse)?;
-        let authority = match port {
-            PORT_DEFAULT => host.to_owned(),
-            other => format!("{host}:{other}"),
+        let authority = if port == scheme.port_default() {
+            host.to_owned()
+        } else {
+            format!("{host}:{port}")
         };
         let addresses = address
             .map(|ip| SocketAddr::new(ip, port))
             .into_iter()
             .collect();
         Ok(Self {
+            scheme,
             host: host.to_owned(),
             port,
             authority,
@@ -114,7 +139,19 @@ impl Endpoint {
         Ok(())
     }
 
-    /// For the Host field: the host, and the port unless it is 80.
+    /// The same with these addresses, whatever its name stands for.
+    #[must_use]
+    pub fn with_addresses(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
+    }
+
+    /// Whether connections to it speak TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        matches!(self.scheme, Scheme::Https)
+    }
+
+    /// For the Host field: the host, and the port unless it is the scheme's.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
@@ -126,7 +163,7 @@ impl Endpoint {
         &self.host
     }
 
-    /// The port, 80 if none was given.
+    /// The port, 80 or 443 if none was given.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -139,19 +176,33 @@ impl Endpoint {
     }
 }
 
-fn strip_scheme(text: &str) -> Result<&str, EndpointFault> {
-    let (scheme, rest) = text.split_once("://").ok_or(EndpointFault::Scheme)?;
-    if scheme.eq_ignore_ascii_case("http") {
-        Ok(rest)
-    } else if scheme.eq_ignore_ascii_case("https") {
-        Err(EndpointFault::Https)
-    } else {
-        Err(EndpointFault::Scheme)
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && self.port == other.port
+            && self.host.eq_ignore_ascii_case(&other.host)
     }
 }
 
+impl Eq for Endpoint {}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.name(), self.authority)
+    }
+}
+
+fn split_scheme(text: &str) -> Result<(Scheme, &str), EndpointFault> {
+    let (scheme, rest) = text.split_once("://").ok_or(EndpointFault::Scheme)?;
+    let known = [Scheme::Http, Scheme::Https];
+    let found = known
+        .into_iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known.name()));
+    Ok((found.ok_or(EndpointFault::Scheme)?, rest))
+}
+
 /// The host with its brackets, and the port.
-fn split_port(authority: &str) -> Result<(&str, u16), EndpointFault> {
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), EndpointFault> {
     let host_end = match authority.find(']') {
         Some(bracket) => bracket.saturating_add(1),
         None => authority.rfind(':').unwrap_or(authority.len()),
@@ -160,8 +211,8 @@ fn split_port(authority: &str) -> Result<(&str, u16), EndpointFault> {
         .split_at_checked(host_end)
         .ok_or(EndpointFault::Host)?;
     match rest.strip_prefix(':') {
-        Some(digits) => Ok((host, port(digits)?)),
-        None if rest.is_empty() => Ok((host, PORT_DEFAULT)),
+        Some(digits) => Ok((host, Some(port(digits)?))),
+        None if rest.is_empty() => Ok((host, None)),
         None => Err(EndpointFault::Host),
     }
 }
@@ -200,22 +251,21 @@ impl fmt::Display for EndpointError {
             .as_deref()
             .unwrap_or("(not shown, it may hold a password)");
         match &self.fault {
-            EndpointFault::Https => {
+            EndpointFault::Scheme => {
                 write!(
                     f,
-                    "endpoint {found}: https is not in this version, wanted http://host[:port]"
+                    "endpoint {found}: wanted http://host[:port] or https://host[:port]"
                 )
             }
-            EndpointFault::Scheme => write!(f, "endpoint {found}: wanted http://host[:port]"),
             EndpointFault::UserInfo => {
                 write!(
                     f,
-                    "endpoint {found}: found a user before the host, wanted http://host[:port]"
+                    "endpoint {found}: found a user before the host, wanted http(s)://host[:port]"
                 )
             }
             EndpointFault::Path => write!(
                 f,
-                "endpoint {found}: found a path, query or fragment, wanted http://host[:port]"
+                "endpoint {found}: found a path, query or fragment, wanted http(s)://host[:port]"
             ),
             EndpointFault::Host => {
                 write!(
@@ -262,6 +312,16 @@ mod tests {
             ("http://127.0.0.1:8333", "127.0.0.1", 8333, "127.0.0.1:8333"),
             ("http://[::1]:9000/", "[::1]", 9000, "[::1]:9000"),
             ("http://[::1]", "[::1]", 80, "[::1]"),
+            ("http://store:443", "store", 443, "store:443"),
+            ("https://store", "store", 443, "store"),
+            ("HTTPS://store:443/", "store", 443, "store"),
+            ("https://store:80", "store", 80, "store:80"),
+            (
+                "https://127.0.0.1:9000",
+                "127.0.0.1",
+                9000,
+                "127.0.0.1:9000",
+            ),
             (
                 "http://s3_store.local:65535",
                 "s3_store.local",
@@ -275,6 +335,17 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn endpoints_of_one_origin_are_equal() {
+        let endpoint = |text| Endpoint::parse(text).unwrap();
+        assert_eq!(endpoint("http://Store:80"), endpoint("HTTP://store/"));
+        assert_eq!(endpoint("https://store:443"), endpoint("https://store"));
+        assert_ne!(endpoint("https://store:80"), endpoint("http://store:80"));
+        assert_ne!(endpoint("http://store:81"), endpoint("http://store"));
+        assert_eq!(endpoint("https://store:443").to_string(), "https://store");
+        assert!(endpoint("https://store").is_tls() && !endpoint("http://store").is_tls());
     }
 
     #[test]
@@ -322,8 +393,9 @@ mod tests {
     #[test]
     fn anything_but_host_and_port_is_refused() {
         for (text, want) in [
-            ("https://store", "Https"),
-            ("HTTPS://store:443/", "Https"),
+            ("https://", "Host"),
+            ("https://store/bucket", "Path"),
+            ("httpss://store", "Scheme"),
             ("store:8333", "Scheme"),
             ("", "Scheme"),
             ("ftp://store", "Scheme"),
@@ -354,9 +426,9 @@ mod tests {
 
     #[test]
     fn refusal_says_what_was_found_but_no_password() {
-        let error = Endpoint::parse("https://store").unwrap_err().to_string();
+        let error = Endpoint::parse("s3://store").unwrap_err().to_string();
         assert!(
-            error.contains("https://store") && error.contains("not in this version"),
+            error.contains("s3://store") && error.contains("https://host"),
             "{error}"
         );
         for url in [

@@ -11,6 +11,7 @@ use sluicegate::api::openapi::import;
 use sluicegate::api::table::Table;
 use sluicegate::net::credentials::slot::CredentialSlot;
 use sluicegate::net::driver::DriverChoice;
+use sluicegate::net::tls::trust::Trust;
 use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
@@ -64,6 +65,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
         workers: 1,
         endpoint,
+        trust: Trust::default(),
         region: Some("us-east-1".to_owned()),
         credentials: fixed(credentials()),
         payload_signing: PayloadSigning::Auto,

@@ -10,3 +10,4 @@ pub(crate) mod message;
 pub(crate) mod object_api;
 pub(crate) mod program;
 pub(crate) mod signer;
+pub(crate) mod tls;

@@ -10,17 +10,22 @@ mod tests;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::rc::Weak;
 
 use crate::net::clock;
+use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineTable;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::spawn;
 use crate::net::stream::Stream;
 use crate::net::stream::Unread;
+use crate::net::tls::client::HandshakeFault;
+use crate::net::tls::client::TlsClient;
+use crate::net::upstream::endpoint::Endpoint;
 
 /// How often connections that were idle too long are closed.
 const REAP_MS: u64 = 1_000;
@@ -50,6 +55,8 @@ impl Default for PoolLimits {
 /// Connections of one core to one upstream.
 #[derive(Debug)]
 pub struct UpstreamPool {
+    endpoint: Endpoint,
+    tls: Rc<TlsClient>,
     addresses: Vec<SocketAddr>,
     /// Position of the address that took the last connection.
     preferred: Cell<usize>,
@@ -75,6 +82,50 @@ impl Leased {
     }
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum LeaseError {
+    /// The name stands for no address.
+    NoAddress,
+    /// Refused, unreachable, or no socket to be had.
+    Refused(SocketAddr, io::Error),
+    /// It did not stand in time, TLS included.
+    TimedOut(SocketAddr),
+    /// The peer is not trusted, or speaks no TLS.
+    Tls(SocketAddr, io::Error),
+}
+
+impl LeaseError {
+    fn tcp(address: SocketAddr, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::TimedOut => Self::TimedOut(address),
+            _ => Self::Refused(address, cause),
+        }
+    }
+
+    fn tls(address: SocketAddr, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::TimedOut => Self::TimedOut(address),
+            _ => Self::Tls(address, cause),
+        }
+    }
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAddress => f.write_str("the name stands for no address"),
+            Self::Refused(address, cause) => write!(f, "{address}: {cause}"),
+            Self::TimedOut(address) => {
+                write!(f, "{address}: no connection within the time limit")
+            }
+            Self::Tls(address, cause) => write!(f, "{address}: {}", HandshakeFault(cause)),
+        }
+    }
+}
+
+impl std::error::Error for LeaseError {}
+
 /// Oldest in front.
 #[derive(Debug)]
 struct Idle {
@@ -83,11 +134,12 @@ struct Idle {
 }
 
 impl UpstreamPool {
-    /// An empty pool; runs on a core only. `addresses` are tried in order.
+    /// An empty pool; runs on a core only. The endpoint's addresses are tried in order.
     #[must_use]
     pub fn new(
-        addresses: Vec<SocketAddr>,
+        endpoint: &Endpoint,
         limits: PoolLimits,
+        tls: &Rc<TlsClient>,
         deadlines: &DeadlineTable,
     ) -> Rc<Self> {
         let idle = Rc::new(RefCell::new(VecDeque::new()));
@@ -96,7 +148,9 @@ impl UpstreamPool {
             limits.idle_ms_max,
         )));
         Rc::new(Self {
-            addresses,
+            endpoint: endpoint.clone(),
+            tls: Rc::clone(tls),
+            addresses: endpoint.addresses().to_vec(),
             preferred: Cell::new(0),
             limits,
             deadlines: deadlines.clone(),
@@ -108,7 +162,7 @@ impl UpstreamPool {
     ///
     /// # Errors
     /// As [`UpstreamPool::connect`].
-    pub async fn lease(self: &Rc<Self>) -> io::Result<Leased> {
+    pub async fn lease(self: &Rc<Self>) -> Result<Leased, LeaseError> {
         match self.checkout() {
             Some(stream) => Ok(self.leased(stream, true)),
             None => self.connect().await,
@@ -119,10 +173,10 @@ impl UpstreamPool {
     /// equal share of the time that is left.
     ///
     /// # Errors
-    /// The failure at the address tried last; `TimedOut` if it did not answer.
-    pub async fn connect(self: &Rc<Self>) -> io::Result<Leased> {
+    /// The failure at the address tried last.
+    pub async fn connect(self: &Rc<Self>) -> Result<Leased, LeaseError> {
         let until_ms = clock::monotonic_ms().saturating_add(self.limits.connect_ms_max);
-        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let mut failure = LeaseError::NoAddress;
         let count = self.addresses.len();
         let order = self
             .addresses
@@ -135,7 +189,7 @@ impl UpstreamPool {
             let shares = u64::try_from(count.saturating_sub(tried))
                 .unwrap_or(1)
                 .max(1);
-            match Stream::connect(address, &self.deadlines, left_ms / shares).await {
+            match self.connect_to(address, left_ms / shares).await {
                 Ok(stream) => {
                     self.preferred.set(position);
                     return Ok(self.leased(stream, false));
@@ -144,6 +198,29 @@ impl UpstreamPool {
             }
         }
         Err(failure)
+    }
+
+    /// A connection to `address` that is ready for a request, TLS included, within `ms_max`.
+    async fn connect_to(&self, address: SocketAddr, ms_max: u64) -> Result<Stream, LeaseError> {
+        let until_ms = clock::monotonic_ms().saturating_add(ms_max);
+        let mut stream = Stream::connect(address, &self.deadlines, ms_max)
+            .await
+            .map_err(|cause| LeaseError::tcp(address, cause))?;
+        if self.endpoint.is_tls() {
+            let fault = |cause| LeaseError::tls(address, cause);
+            let ours = self.tls.connection(self.endpoint.host()).map_err(fault)?;
+            let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
+            stream.arm(left_ms, Cut::Both);
+            stream.start_tls(ours).await.map_err(fault)?;
+            stream.disarm();
+        }
+        Ok(stream)
+    }
+
+    /// Where its connections lead.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     fn leased(self: &Rc<Self>, stream: Stream, reused: bool) -> Leased {

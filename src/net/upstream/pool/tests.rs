@@ -6,6 +6,7 @@ use crate::net::deadline::Cut;
 use crate::net::driver::Core;
 use crate::net::loopback::listening;
 use crate::net::loopback::on_each_driver;
+use crate::net::tls::trust::Trust;
 
 use super::*;
 
@@ -17,10 +18,20 @@ const LIMITS: PoolLimits = PoolLimits {
 
 fn pool(core: &Core, limits: PoolLimits) -> (Rc<UpstreamPool>, TcpListener) {
     let (listener, address) = listening();
-    (
-        UpstreamPool::new(vec![address], limits, &core.deadlines),
-        listener,
-    )
+    (pool_at(core, limits, "http", &[address]), listener)
+}
+
+/// A pool of the addresses, which a name would stand for.
+fn pool_at(
+    core: &Core,
+    limits: PoolLimits,
+    scheme: &str,
+    addresses: &[SocketAddr],
+) -> Rc<UpstreamPool> {
+    let endpoint = Endpoint::parse(&format!("{scheme}://store.example")).unwrap();
+    let endpoint = endpoint.with_addresses(addresses.to_vec());
+    let tls = Rc::new(TlsClient::new(&Trust::default()));
+    UpstreamPool::new(&endpoint, limits, &tls, &core.deadlines)
 }
 
 /// A connection of the pool with the store's end.
@@ -175,16 +186,23 @@ fn next_address_is_tried_and_the_last_failure_told() {
         let (gone, dead) = listening();
         drop(gone);
         let (_listener, alive) = listening();
-        let pool = UpstreamPool::new(vec![dead, alive], LIMITS, &core.deadlines);
+        let pool = pool_at(&core, LIMITS, "http", &[dead, alive]);
         for _ in 0..2 {
             assert_eq!(pool.connect().await.unwrap().stream.peer(), alive.into());
             assert_eq!(pool.preferred.get(), 1);
         }
-        let pool = UpstreamPool::new(vec![dead], LIMITS, &core.deadlines);
+        let pool = pool_at(&core, LIMITS, "http", &[dead]);
         let error = pool.lease().await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let pool = UpstreamPool::new(Vec::new(), LIMITS, &core.deadlines);
-        assert!(pool.lease().await.is_err());
+        assert!(
+            matches!(&error, LeaseError::Refused(at, cause)
+                if *at == dead && cause.kind() == io::ErrorKind::ConnectionRefused),
+            "{error}"
+        );
+        let pool = pool_at(&core, LIMITS, "http", &[]);
+        assert!(matches!(
+            pool.lease().await.unwrap_err(),
+            LeaseError::NoAddress
+        ));
     });
 }
 

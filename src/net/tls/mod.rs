@@ -1,0 +1,4 @@
+//! What TLS needs beyond a connection: whom to trust.
+
+pub mod client;
+pub mod trust;
