@@ -31,6 +31,7 @@ mod streaming;
 mod support;
 mod template_programs;
 mod templates;
+mod tls;
 mod unix_sockets;
 mod validation;
-mod tls;
+mod validation;

@@ -25,7 +25,9 @@ const NAME: &str = "store.example";
 const LONG_BYTES: usize = 3 * 1024 * 1024;
 
 fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|at| (at % 251) as u8).collect()
+    (0..count)
+        .map(|at| u8::try_from(at % 251).unwrap())
+        .collect()
 }
 
 /// A gateway whose store is `name` at `address`, trusting `authority` if there is one.

@@ -91,7 +91,7 @@ impl Endpoint {
             return Err(refuse(EndpointFault::Path));
         }
         let (host, port) = split_port(authority).map_err(refuse)?;
-        let port = port.unwrap_or(scheme.port_default());
+        let port = port.unwrap_or_else(|| scheme.port_default());
         let address = host_address(host).map_err(refuse)?;
         let authority = if port == scheme.port_default() {
             host.to_owned()
