@@ -34,4 +34,3 @@ mod templates;
 mod tls;
 mod unix_sockets;
 mod validation;
-mod validation;
