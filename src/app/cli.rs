@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::bench::args::BenchArgs;
+use crate::app::settings::access_log::AccessLogChoice;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
@@ -242,13 +243,12 @@ pub struct RunArgs {
     pub log_format: Option<LogFormat>,
     #[arg(long, env = "SLUICEGATE_ADMIN", value_name = "ADDR", hide = true)]
     admin: Option<NotInThisVersion>,
-    #[arg(
-        long,
-        env = "SLUICEGATE_ACCESS_LOG",
-        value_name = "FORMAT",
-        hide = true
-    )]
-    access_log: Option<NotInThisVersion>,
+    /// One line for each request: clf, json, or a template of API Gateway's $context variables [default: off]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG", value_name = "FORMAT")]
+    pub access_log: Option<AccessLogChoice>,
+    /// File that the access log is appended to; SIGHUP opens it again [default: standard output]
+    #[arg(long, env = "SLUICEGATE_ACCESS_LOG_FILE", value_name = "FILE")]
+    pub access_log_file: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -308,13 +308,11 @@ mod tests {
 
     #[test]
     fn options_of_later_versions_say_so() {
-        for option in ["--admin=127.0.0.1:9901", "--access-log=clf"] {
-            let error = parse(&["serve", option]).unwrap_err();
-            assert!(
-                error.to_string().contains("not part of this version"),
-                "{error}"
-            );
-        }
+        let error = parse(&["serve", "--admin=127.0.0.1:9901"]).unwrap_err();
+        assert!(
+            error.to_string().contains("not part of this version"),
+            "{error}"
+        );
     }
 
     #[test]

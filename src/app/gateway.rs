@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use crate::api::table::Table;
+use crate::app::access_log_writer::AccessLogWriter;
+use crate::app::access_log_writer::Target;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::quota_state::Keeper;
@@ -16,6 +19,7 @@ use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
+use crate::serve::access_log::AccessLog;
 use crate::serve::server;
 use crate::serve::server::ServeError;
 use crate::serve::settings::GatewaySettings;
@@ -56,6 +60,7 @@ pub struct Gateway {
     drain_ms_max: u64,
     metering: Arc<Metering>,
     quota_state: Option<QuotaState>,
+    access_log: Option<(Receiver<Vec<u8>>, Target)>,
 }
 
 impl Gateway {
@@ -85,6 +90,14 @@ impl Gateway {
             // Read before the cores run, so that no request waits for it.
             let _roots = upstream.trust.roots();
         }
+        let (access_log, batches) = match run.access_log {
+            Some(chosen) => {
+                let target = Target::open(chosen.file)?;
+                let (log, batches) = AccessLog::new(chosen.format);
+                (Some(log), Some((batches, target)))
+            }
+            None => (None, None),
+        };
         let settings = ServeSettings {
             listen: run.listen,
             workers: run.workers,
@@ -103,6 +116,7 @@ impl Gateway {
                 identities,
                 metering: Arc::clone(&metering),
             }),
+            access_log,
         };
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {
@@ -110,6 +124,7 @@ impl Gateway {
             drain_ms_max: run.drain_ms_max,
             metering,
             quota_state,
+            access_log: batches,
         })
     }
 
@@ -121,6 +136,9 @@ impl Gateway {
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<Exit, Failure> {
         let lifecycle = Arc::new(Lifecycle::default());
+        let start =
+            |(batches, target)| AccessLogWriter::start(batches, target, Arc::clone(&lifecycle));
+        let writer = self.access_log.map(start).transpose()?;
         let watch = signals::watch(Arc::clone(&lifecycle), self.drain_ms_max)
             .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
         let kept = self
@@ -132,6 +150,9 @@ impl Gateway {
         let ended = self.bound.run(&lifecycle);
         let exit = watch.finish();
         keeper.into_iter().for_each(Keeper::finish);
+        if let Some(writer) = writer {
+            writer.finish();
+        }
         ended.map_err(failure)?;
         Ok(exit)
     }

@@ -1,5 +1,6 @@
 //! The program: arguments, settings, commands.
 
+pub mod access_log_writer;
 pub mod bench;
 pub mod check_command;
 pub mod cli;

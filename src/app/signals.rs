@@ -1,6 +1,6 @@
 //! Signals, on threads of their own: they only write to [`Lifecycle`], which the workers look at.
 //!
-//! SIGTERM and SIGINT drain, a second one and SIGQUIT leave now, SIGHUP is answered in the log.
+//! SIGTERM and SIGINT drain, a second one and SIGQUIT leave now, SIGHUP has the access log opened again.
 
 use std::io;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Drain {
     fn until_stop_now(&self, signals: &Receiver<i32>) -> Option<Exit> {
         loop {
             match signals.recv().ok()? {
-                SIGHUP => refuse_reload(),
+                SIGHUP => self.hang_up(),
                 SIGQUIT => return Some(Exit::AsAsked),
                 _ => break,
             }
@@ -117,12 +117,19 @@ impl Drain {
         loop {
             let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
             match signals.recv_timeout(Duration::from_millis(left_ms)) {
-                Ok(SIGHUP) => refuse_reload(),
+                Ok(SIGHUP) => self.hang_up(),
                 Ok(_) => return Some(Exit::AsAsked),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => return Some(self.time_out()),
             }
         }
+    }
+
+    fn hang_up(&self) {
+        self.lifecycle.hangups.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            "SIGHUP: the access log is opened again; documents and settings are read at start only in this version"
+        );
     }
 
     /// The status of a drain whose time is over.
@@ -138,12 +145,6 @@ impl Drain {
         self.timed_out.store(true, Ordering::Relaxed);
         Exit::DrainTimedOut
     }
-}
-
-fn refuse_reload() {
-    tracing::warn!(
-        "SIGHUP: reload is not part of this version; restart to read documents and settings again"
-    );
 }
 
 #[cfg(test)]
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn sighup_changes_nothing() {
+    fn sighup_stops_nothing() {
         assert_eq!(followed(&[SIGHUP, SIGHUP], 60_000), (0, false, None));
         assert_eq!(
             followed(&[SIGTERM, SIGHUP], 60_000),

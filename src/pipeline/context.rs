@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::api::model::Method;
 use crate::api::table::Table;
+use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::pipeline::identity::Identity;
 use crate::pipeline::metering::api_keys::AcceptedKey;
 use crate::pipeline::request_ids::RequestIds;
@@ -24,6 +25,22 @@ pub struct RequestContext<'a> {
     pub time_millis: u16,
     /// The peer's IP address as text.
     pub source_ip: &'a str,
+    /// What is told of the exchange when it is over.
+    pub record: &'a ExchangeRecord,
+}
+
+impl RequestContext<'_> {
+    /// `$context.requestTime`: `24/May/2013:00:00:00 +0000`.
+    #[must_use]
+    pub fn request_time(&self) -> String {
+        request_time(self.time)
+    }
+
+    /// `$context.requestTimeEpoch`: milliseconds.
+    #[must_use]
+    pub const fn epoch_millis(&self) -> u64 {
+        self.time.0 * 1_000 + self.time_millis as u64
+    }
 }
 
 /// A request as far as its stages have come: answers `context.*` and `stageVariables.*`.
@@ -92,10 +109,8 @@ impl<'a> Variables<'a> {
             // also for other versions (spec 02)
             "protocol" => text("HTTP/1.1"),
             "requestId" => text(self.context.ids.request_id()),
-            "requestTime" => made(request_time(self.context.time)),
-            "requestTimeEpoch" => made(
-                (self.context.time.0 * 1_000 + u64::from(self.context.time_millis)).to_string(),
-            ),
+            "requestTime" => made(self.context.request_time()),
+            "requestTimeEpoch" => made(self.context.epoch_millis().to_string()),
             "resourcePath" => bytes(self.method.map(|method| method.resource_path.as_bytes())),
             "stage" => match self.staged_path {
                 Some(_) => text(&self.table.stage),

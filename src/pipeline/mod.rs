@@ -1,9 +1,11 @@
 //! API Gateway's stages, in order. Heads in, heads and body plans out; no I/O.
 
+pub mod access_log;
 mod action_input;
 pub mod authorize;
 pub mod body_plan;
 pub mod context;
+pub mod exchange_record;
 pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;

@@ -87,7 +87,20 @@ pub fn route<'t, 'h>(
     }
 }
 
+/// `/{stage}` and everything behind it, raw; `None` where the target is outside of the stage.
+#[must_use]
+pub fn staged_path<'h>(table: &Table, head: &'h RequestHead) -> Option<&'h [u8]> {
+    let target = target::parse(head.method(), head.target()).ok()?;
+    StagedPath::of(target.path, table).map(|path| path.whole)
+}
+
 impl<'t> Routed<'t, '_> {
+    /// The position of the method found in the table.
+    #[must_use]
+    pub const fn method_index(&self) -> usize {
+        self.request.found.index
+    }
+
     /// The method found.
     #[must_use]
     pub fn method(&self) -> &'t Method {

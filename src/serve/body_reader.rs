@@ -12,6 +12,7 @@ use crate::wire::http1::framing::BodyFraming;
 #[derive(Debug)]
 pub struct BodyReader {
     rest: Rest,
+    received: u64,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl BodyReader {
             BodyFraming::Chunked => Rest::Chunked(Box::default()),
             BodyFraming::UntilClose => Rest::UntilClose,
         };
-        Self { rest }
+        Self { rest, received: 0 }
     }
 
     /// Whether the body was read to its end.
@@ -51,6 +52,12 @@ impl BodyReader {
         }
     }
 
+    /// Bytes of the body that were read so far.
+    #[must_use]
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
     /// The whole rest was moved by other means (splice).
     pub fn finish(&mut self) {
         self.rest = Rest::Done;
@@ -60,6 +67,20 @@ impl BodyReader {
     ///
     /// Bytes of a sized body that are not in `inbox` are received into `out` directly.
     pub async fn read(
+        &mut self,
+        source: &mut impl Receive,
+        inbox: &mut Inbox,
+        out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, BodyFault>, Vec<u8>) {
+        let (result, out) = self.read_rest(source, inbox, out, max).await;
+        if let Ok(count) = result {
+            self.received = self.received.saturating_add(count as u64);
+        }
+        (result, out)
+    }
+
+    async fn read_rest(
         &mut self,
         source: &mut impl Receive,
         inbox: &mut Inbox,

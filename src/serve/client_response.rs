@@ -1,7 +1,9 @@
 //! Writes a response to the client: its head, computed framing, and bodies that are in memory.
 
+use crate::net::clock;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
+use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::serve::per_core::Core;
 use crate::wire::date::UnixSeconds;
 use crate::wire::http1::encode;
@@ -34,6 +36,8 @@ pub struct ClientSide<'c> {
     pub keep_alive: bool,
     /// When the request was taken.
     pub now: UnixSeconds,
+    /// What is told of the exchange.
+    pub record: &'c ExchangeRecord,
 }
 
 /// The client's connection failed: nothing more can be said to it.
@@ -69,6 +73,7 @@ impl ClientSide<'_> {
         framing: OutgoingFraming,
         out: &mut Vec<u8>,
     ) {
+        self.record.set_status(status);
         encode::write_status_line(out, status);
         for (name, value) in fields.iter() {
             encode::write_field(out, name, value);
@@ -107,10 +112,17 @@ impl ClientSide<'_> {
         let (result, sent) = self.stream.send_all(std::mem::take(buffer), range).await;
         self.stream.disarm();
         *buffer = sent;
-        result.map_err(|_gone| {
-            self.keep_alive = false;
-            ClientGone
-        })
+        match result {
+            Ok(()) => {
+                self.record.sent_at(clock::monotonic_us);
+                Ok(())
+            }
+            Err(_gone) => {
+                self.record.set_cut();
+                self.keep_alive = false;
+                Err(ClientGone)
+            }
+        }
     }
 
     /// Sends a response whose body is in memory.
@@ -132,10 +144,15 @@ impl ClientSide<'_> {
         };
         let mut message = Vec::with_capacity(512 + body.len());
         self.write_head(core, status, fields, framing, &mut message);
-        if !self.is_head && !has_no_body {
-            message.extend_from_slice(body);
-        }
+        let body = if self.is_head || has_no_body {
+            b""
+        } else {
+            body
+        };
+        message.extend_from_slice(body);
         let all = 0..message.len();
-        self.send(core, &mut message, all).await
+        self.send(core, &mut message, all).await?;
+        self.record.add_response_bytes(body.len() as u64);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Carries a response body from the store to the client by its plan.
 
 use crate::net::buffer::Class;
+use crate::net::clock;
 use crate::net::splice::SpliceError;
 use crate::net::splice::SpliceFault;
 use crate::net::splice::splice_exact;
@@ -82,20 +83,22 @@ async fn relay_as_is(
     let OutgoingFraming::Length(length) = framing else {
         return relay_unsized(core, client, upstream, framing, buffer).await;
     };
-    let mut head_waits = true;
+    let mut head_bytes = buffer.len();
     if length > 0 {
         read_into(core, upstream, buffer)
             .await
             .map_err(DownloadFault::Store)?;
     }
     loop {
-        if head_waits || !buffer.is_empty() {
+        if !buffer.is_empty() {
             let all = 0..buffer.len();
+            let body_bytes = buffer.len().saturating_sub(head_bytes);
             client
                 .send(core, buffer, all)
                 .await
                 .map_err(|_gone| DownloadFault::Cut)?;
-            head_waits = false;
+            client.record.add_response_bytes(body_bytes as u64);
+            head_bytes = 0;
         }
         buffer.clear();
         match upstream.body.remaining() {
@@ -109,13 +112,20 @@ async fn relay_as_is(
         }
         read_into(core, upstream, buffer)
             .await
-            .map_err(|_fault| DownloadFault::Cut)?;
+            .map_err(|fault| broken_off(client, fault))?;
     }
 }
 
 /// Whether the rest of the body lies in the store's socket as it shall go into the client's.
 fn can_splice(client: &ClientSide<'_>, upstream: &UpstreamResponse) -> bool {
     upstream.inbox.is_empty() && upstream.connection.stream.is_plain() && client.stream.is_plain()
+}
+
+/// The store failed behind a head that was sent.
+fn broken_off(client: &ClientSide<'_>, fault: BodyFault) -> DownloadFault {
+    let now_us = clock::monotonic_us();
+    client.record.integration_failed(now_us, fault.told());
+    DownloadFault::Cut
 }
 
 /// Moves `rest` bytes in the kernel; `false` if there is no pipe to be had.
@@ -137,13 +147,24 @@ async fn splice(
     {
         Ok(()) => {
             upstream.body.finish();
+            client.record.add_response_bytes(rest);
             Ok(true)
         }
         Err(SpliceError {
             fault: SpliceFault::NoPipe,
             ..
         }) => Ok(false),
-        Err(_moved_in_part) => Err(DownloadFault::Cut),
+        Err(SpliceError { moved, fault }) => {
+            client.record.add_response_bytes(moved);
+            Err(match fault {
+                SpliceFault::SourceEnded => broken_off(client, BodyFault::Closed),
+                SpliceFault::SourceTimedOut => broken_off(client, BodyFault::TimedOut),
+                SpliceFault::Source(error) => broken_off(client, BodyFault::Io(error.kind())),
+                SpliceFault::NoPipe | SpliceFault::SinkTimedOut | SpliceFault::Sink(_) => {
+                    DownloadFault::Cut
+                }
+            })
+        }
     }
 }
 
@@ -167,7 +188,7 @@ async fn relay_unsized(
         match result {
             Ok(0) => return sender.finish(core, client, buffer).await,
             Ok(_) => sender.send(core, client, buffer, &piece).await?,
-            Err(fault) => return Err(sender.fault(fault)),
+            Err(fault) => return Err(sender.fault(client, fault)),
         }
     }
 }
@@ -202,7 +223,10 @@ async fn relay_converted(
         out.clear();
         ended = convert_more(core, upstream, &mut converter, &mut input, &mut out)
             .await
-            .map_err(|_fault| DownloadFault::Cut)?;
+            .map_err(|fault| match fault {
+                DownloadFault::Store(fault) => broken_off(client, fault),
+                DownloadFault::Conversion | DownloadFault::Cut => DownloadFault::Cut,
+            })?;
         sender.send(core, client, buffer, &out).await?;
     }
     sender.finish(core, client, buffer).await
@@ -277,7 +301,9 @@ impl PieceSender {
                 buffer.extend_from_slice(CRLF);
             }
         }
-        self.flush(core, client, buffer).await
+        self.flush(core, client, buffer).await?;
+        client.record.add_response_bytes(piece.len() as u64);
+        Ok(())
     }
 
     async fn finish(
@@ -312,9 +338,9 @@ impl PieceSender {
             .map_err(|_gone| DownloadFault::Cut)
     }
 
-    fn fault(&self, fault: BodyFault) -> DownloadFault {
+    fn fault(&self, client: &ClientSide<'_>, fault: BodyFault) -> DownloadFault {
         if self.head_sent {
-            DownloadFault::Cut
+            broken_off(client, fault)
         } else {
             DownloadFault::Store(fault)
         }

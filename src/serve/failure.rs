@@ -39,6 +39,36 @@ pub enum CallFailure {
     Body(UploadFault),
 }
 
+impl BodyFault {
+    /// As a log tells it.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Closed => "the body ended early",
+            Self::TimedOut => "the body stalled",
+            Self::Malformed => "malformed chunked coding",
+            Self::Io(_) => "the connection broke",
+        }
+    }
+}
+
+impl CallFailure {
+    /// As a log tells it; `None` if the store has no part in it.
+    #[must_use]
+    pub const fn told(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoCredentials(_) => "no credentials to sign with",
+            Self::Connect { timed_out: false } => "no connection",
+            Self::Connect { timed_out: true } => "connecting timed out",
+            Self::Tls => "no TLS with the store",
+            Self::TimedOut => "no answer in time",
+            Self::Lost(_) => "the connection broke",
+            Self::Malformed => "malformed answer",
+            Self::Body(_) => return None,
+        })
+    }
+}
+
 /// How far a lost request got: what decides whether it may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {

@@ -1,10 +1,13 @@
 //! One request, top to bottom: the table of contents of the product.
 
+use crate::api::model::Authorization as Required;
 use crate::net::clock;
+use crate::pipeline::access_log::ToldExchange;
 use crate::pipeline::authorize::BodyArrival;
 use crate::pipeline::authorize::CallerPolicy;
 use crate::pipeline::authorize::Callers;
 use crate::pipeline::context::RequestContext;
+use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::integration_request::IntegrationRequest;
@@ -35,10 +38,12 @@ use crate::serve::per_core::Core;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
 use crate::serve::send;
+use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::REGION_DEFAULT;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::BodyFraming;
+use crate::wire::http1::framing::FramingError;
 use crate::wire::http1::framing::request_framing;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::http1::head::Version;
@@ -71,6 +76,7 @@ pub async fn exchange(
     head: &RequestHead,
 ) -> Next {
     let now = clock::now();
+    let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
     let Ok(random) = core.random() else {
         return refuse(core, client, 500).await;
     };
@@ -81,6 +87,7 @@ pub async fn exchange(
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
+        record: &record,
     };
     let framing = request_framing(head);
     let mut arrival = Arrival {
@@ -88,32 +95,57 @@ pub async fn exchange(
         waits_for_continue: expects_continue(head),
         begun: false,
     };
+    let doubt = framing.err();
+    let next = respond(core, gateway, client, head, &context, doubt, &mut arrival).await;
+    record.add_request_bytes(arrival.reader.received());
+    core.tell(&ToldExchange {
+        context: &context,
+        head: Some(head),
+        table: Some(&gateway.table),
+        ended_us: clock::monotonic_us(),
+    });
+    match next {
+        Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
+        next => next,
+    }
+}
+
+/// Makes the answer and sends it.
+async fn respond(
+    core: &Core,
+    gateway: &GatewaySettings,
+    client: &mut Client,
+    head: &RequestHead,
+    context: &RequestContext<'_>,
+    doubt: Option<FramingError>,
+    arrival: &mut Arrival,
+) -> Next {
     let mut keep_alive = request_keeps_alive(head);
-    let answered = match framing {
-        Ok(_) => answer(core, gateway, client, head, &context, &mut arrival).await,
-        Err(doubt) => Err(GatewayFault::unreadable_head(doubt.status()).into()),
+    let answered = match doubt {
+        None => answer(core, gateway, client, head, context, arrival).await,
+        Some(doubt) => Err(GatewayFault::unreadable_head(doubt.status()).into()),
     };
     let reply = match answered {
         Ok(reply) => reply,
         Err(Failure::Fault(fault)) => {
-            exchange_log::fault(&ids, &fault);
+            exchange_log::fault(context.ids, &fault);
             keep_alive &= !fault.ends_connection();
-            Reply::Made(fault.render_customised(&context, &gateway.table, head))
+            let made = fault.render_customised(context, &gateway.table, head);
+            context.record.set_fault(fault);
+            Reply::Made(made)
         }
         Err(Failure::ClientGone) => return Next::Cut,
     };
-    exchange_log::reply(head, &ids, &reply);
+    exchange_log::reply(head, context.ids, &reply);
     let side = ClientSide {
         stream: &mut client.stream,
         version: head.version(),
         is_head: head.method() == b"HEAD",
-        keep_alive: keep_alive && !core.draining.get() && leaves_room(&arrival),
-        now: now.unix,
+        keep_alive: keep_alive && !core.draining.get() && leaves_room(arrival),
+        now: context.time,
+        record: context.record,
     };
-    match reply::deliver(core, gateway, side, &context, head, reply).await {
-        Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
-        next => next,
-    }
+    reply::deliver(core, gateway, side, context, head, reply).await
 }
 
 /// The stages, in order.
@@ -130,14 +162,17 @@ async fn answer<'c>(
         Route::Method(routed) => routed,
         Route::Health => return Ok(healthy()),
     };
+    context.record.set_series(routed.method_index());
     let body = if arrival.reader.is_done() {
         BodyArrival::Nothing
     } else {
         BodyArrival::ToCome
     };
-    let passage = routed
-        .authorize(caller_policy(core, gateway), context, body)?
-        .meter(meter(gateway))?;
+    let asks = !gateway.ignore_authorizers && routed.method().authorization != Required::None;
+    let asked_us = asks.then(clock::monotonic_us);
+    let admission = routed.authorize(caller_policy(core, gateway), context, body);
+    note_check(context, asked_us, admission.as_ref().err());
+    let passage = admission?.meter(meter(gateway))?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     if arrival
         .reader
@@ -157,8 +192,11 @@ async fn answer<'c>(
         Passage::Open(metered) => open(core, gateway, metered, body, context).await,
         Passage::AwaitsBody(unproven) => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
-            let authorized = unproven.prove(&whole.sha256_hex, context)?;
-            let method_request = authorized.meter(meter(gateway))?.into_method_request()?;
+            let authorized = unproven.prove(&whole.sha256_hex, context);
+            note_check(context, asked_us, authorized.as_ref().err());
+            let metered = authorized?.meter(meter(gateway))?;
+            note_key(context, &metered);
+            let method_request = metered.into_method_request()?;
             forward_whole(core, gateway, method_request, &whole.bytes, context).await
         }
     }
@@ -176,6 +214,7 @@ async fn open<'c>(
         Some(sha256) => body.of_hash(*sha256),
         None => body,
     };
+    note_key(context, &metered);
     let method_request = match metered.into_method_request()?.into_mock() {
         Ok(mock) => return mock::answer(core, &mock, body, context).await,
         Err(other) => other,
@@ -220,9 +259,14 @@ async fn forward<'c>(
     upload: crate::serve::upload::Upload<'_>,
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
-    let answer = send::send(core, &request, upload)
-        .await
-        .map_err(call_failure)?;
+    let record = context.record;
+    if request.body().sends_body {
+        record.set_request_conversion(request.body().content.kind());
+    }
+    record.integration_begins(clock::monotonic_us());
+    let answer = send::send(core, &request, upload).await;
+    note_answer(record, &answer);
+    let answer = answer.map_err(call_failure)?;
     reply::from_answer(core, &request, context, answer)
         .await
         .map_err(Failure::Fault)
@@ -231,6 +275,7 @@ async fn forward<'c>(
 /// Answers bytes that are no request, or none that is taken; the connection ends.
 pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     let now = clock::now();
+    let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
     let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
     let source_ip = client.peer.source_ip();
     let context = RequestContext {
@@ -238,22 +283,71 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
+        record: &record,
     };
+    let fault = GatewayFault::unreadable_head(status);
     let FaultResponse {
         status,
         fields,
         body,
-    } = GatewayFault::unreadable_head(status).render(&context);
+    } = fault.render(&context);
+    record.set_fault(fault);
     let mut side = ClientSide {
         stream: &mut client.stream,
         version: Version::Http11,
         is_head: false,
         keep_alive: false,
         now: now.unix,
+        record: &record,
     };
-    match side.send_whole(core, status, &fields, &body).await {
+    let sent = side.send_whole(core, status, &fields, &body).await;
+    core.tell(&ToldExchange {
+        context: &context,
+        head: None,
+        table: None,
+        ended_us: clock::monotonic_us(),
+    });
+    match sent {
         Ok(()) => Next::Close,
         Err(_gone) => Next::Cut,
+    }
+}
+
+/// Notes what came of asking who calls, if that was asked.
+fn note_check(context: &RequestContext<'_>, asked_us: Option<u64>, refused: Option<&GatewayFault>) {
+    if let Some(asked_us) = asked_us {
+        let latency_us = clock::monotonic_us().saturating_sub(asked_us);
+        let result = refused.map_or(Ok(()), Err);
+        context.record.checked(result, latency_us);
+    }
+}
+
+/// Notes by which API key.
+fn note_key(context: &RequestContext<'_>, metered: &Metered<'_, '_>) {
+    if let Some(key) = metered.api_key() {
+        let value = std::str::from_utf8(key.value).unwrap_or_default();
+        context.record.tell_api_key(key.id, value);
+    }
+}
+
+/// Notes the store's answer, or why there is none.
+fn note_answer(record: &ExchangeRecord, answer: &Result<Answer, CallFailure>) {
+    let now_us = clock::monotonic_us();
+    let head = match answer {
+        Ok(Answer::Store(upstream)) => &upstream.head,
+        Ok(Answer::Stored(head)) => head,
+        Err(failure) => {
+            if let Some(told) = failure.told() {
+                record.integration_failed(now_us, told);
+            }
+            return;
+        }
+    };
+    record.integration_answered(now_us, head.status());
+    if record.keeps_texts()
+        && let Some(id) = head.fields.last(b"x-amz-request-id")
+    {
+        record.tell("awsEndpointRequestId", &String::from_utf8_lossy(id));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where bytes meet decisions: one connection, one request.
 
+pub mod access_log;
 pub mod body_reader;
 pub mod client_body;
 pub mod client_response;

@@ -15,11 +15,14 @@ use crate::net::splice::PipePool;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
+use crate::pipeline::access_log::ToldExchange;
+use crate::pipeline::exchange_record::Detail;
 use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::SERVICE;
 use crate::pipeline::sign::SignedRequest;
 use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
+use crate::serve::access_log::LineBuffer;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
 use crate::serve::settings::Lifecycle;
@@ -48,6 +51,7 @@ pub struct Core {
     pub draining: Cell<bool>,
     /// Connections open on this core.
     connections: Rc<Cell<usize>>,
+    access_log: Option<LineBuffer>,
     upstreams: Upstreams,
     lifecycle: Arc<Lifecycle>,
     keys: RefCell<SigningKeyCache>,
@@ -70,9 +74,11 @@ impl Core {
         };
         let upstreams = Upstreams::new(limits, &settings.trust, &deadlines);
         let upstream = upstreams.open(&settings.endpoint);
+        let access_log = settings.access_log.clone().map(LineBuffer::new);
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),
             settings,
+            access_log,
             buffers: BufferPool::new(),
             upstream,
             upstreams,
@@ -85,6 +91,29 @@ impl Core {
             scratch: RefCell::new(Scratch::new()),
             random: RefCell::new(RandomBytes::new()),
             dates: RefCell::new((u64::MAX, String::new())),
+        }
+    }
+
+    /// What has to be kept of an exchange.
+    #[must_use]
+    pub fn detail(&self) -> Detail {
+        match self.access_log {
+            Some(_) => Detail::Texts,
+            None => Detail::Numbers,
+        }
+    }
+
+    /// Tells of an exchange that is over.
+    pub fn tell(&self, exchange: &ToldExchange<'_>) {
+        if let Some(log) = &self.access_log {
+            log.write(exchange);
+        }
+    }
+
+    /// Hands over the lines of the access log that wait.
+    pub fn flush_access_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.flush();
         }
     }
 

@@ -1,5 +1,6 @@
 //! From the store's answer, or a fault, to bytes for the client.
 
+use crate::net::clock;
 use crate::pipeline::body_plan::BodyConverter;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
@@ -54,10 +55,11 @@ pub async fn from_answer<'t>(
                 BodyNeed::Streams => {
                     let response =
                         request.method_response(context, status, &upstream.head.fields, None)?;
+                    note_conversion(context, &response);
                     Ok(Reply::Relay(response, upstream))
                 }
                 BodyNeed::Whole => {
-                    let body = read_whole(core, &mut upstream).await?;
+                    let body = read_whole(core, &mut upstream, context).await?;
                     let response = request.method_response(
                         context,
                         status,
@@ -65,10 +67,18 @@ pub async fn from_answer<'t>(
                         Some(&body),
                     )?;
                     upstream.finish(core);
+                    note_conversion(context, &response);
                     Ok(Reply::Made(made(response, &body)?))
                 }
             }
         }
+    }
+}
+
+fn note_conversion(context: &RequestContext<'_>, response: &MethodResponse<'_>) {
+    if response.body.body_allowed {
+        let kind = response.body.content.kind();
+        context.record.set_response_conversion(kind);
     }
 }
 
@@ -104,7 +114,11 @@ pub fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, 
     })
 }
 
-async fn read_whole(core: &Core, upstream: &mut UpstreamResponse) -> Result<Vec<u8>, GatewayFault> {
+async fn read_whole(
+    core: &Core,
+    upstream: &mut UpstreamResponse,
+    context: &RequestContext<'_>,
+) -> Result<Vec<u8>, GatewayFault> {
     let idle_ms = core.settings.timeouts.idle_ms_max;
     let mut body = Vec::new();
     loop {
@@ -116,7 +130,7 @@ async fn read_whole(core: &Core, upstream: &mut UpstreamResponse) -> Result<Vec<
                 return Err(GatewayFault::integration_response_too_large());
             }
             Ok(_) => {}
-            Err(fault) => return Err(body_fault(fault)),
+            Err(fault) => return Err(body_fault(context, fault)),
         }
     }
 }
@@ -140,11 +154,14 @@ pub async fn deliver(
                     return after(&client);
                 }
                 Err(DownloadFault::Cut) => {
+                    context.record.set_cut();
                     client.spoil_end();
                     return Next::Cut;
                 }
-                Err(DownloadFault::Store(fault)) => body_fault(fault),
-                Err(DownloadFault::Conversion) => GatewayFault::configuration_error(),
+                Err(DownloadFault::Store(fault)) => told(context, body_fault(context, fault)),
+                Err(DownloadFault::Conversion) => {
+                    told(context, GatewayFault::configuration_error())
+                }
             }
             .render_customised(context, &gateway.table, head)
         }
@@ -172,8 +189,16 @@ const fn is_timeout(fault: BodyFault) -> bool {
     matches!(fault, BodyFault::TimedOut)
 }
 
-fn body_fault(fault: BodyFault) -> GatewayFault {
+/// The fault, noted for the log.
+fn told(context: &RequestContext<'_>, fault: GatewayFault) -> GatewayFault {
+    context.record.set_fault(fault.clone());
+    fault
+}
+
+fn body_fault(context: &RequestContext<'_>, fault: BodyFault) -> GatewayFault {
     tracing::warn!(?fault, "the store's response broke off");
+    let now_us = clock::monotonic_us();
+    context.record.integration_failed(now_us, fault.told());
     if is_timeout(fault) {
         GatewayFault::integration_timeout()
     } else {

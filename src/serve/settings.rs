@@ -13,6 +13,7 @@ use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
+use crate::serve::access_log::AccessLog;
 
 pub use crate::pipeline::store_path::Addressing;
 
@@ -42,6 +43,8 @@ pub struct ServeSettings {
     pub timeouts: Timeouts,
     /// Which runtime driver to take.
     pub io_driver: DriverChoice,
+    /// `--access-log`
+    pub access_log: Option<AccessLog>,
     /// What is served.
     pub service: Service,
 }
@@ -130,4 +133,6 @@ pub struct Lifecycle {
     pub connections: AtomicUsize,
     /// Workers that accept connections.
     pub workers_ready: AtomicUsize,
+    /// SIGHUPs so far: log files are opened again after each.
+    pub hangups: AtomicU64,
 }

@@ -40,6 +40,7 @@ pub async fn run(
     loop {
         sleep_ms(LIFECYCLE_POLL_MS).await;
         polls = polls.wrapping_add(1);
+        core.flush_access_log();
         if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
             core.buffers.trim();
         }

@@ -53,6 +53,8 @@ pub enum SettingsError {
         /// The variable that is absent.
         absent: &'static str,
     },
+    /// A file for the access log, but no format.
+    AccessLogFileAlone,
     /// A listen address whose name stands for nothing.
     Unresolved {
         /// The address as given.
@@ -101,6 +103,9 @@ impl fmt::Display for SettingsError {
                 "no credentials for the store: {absent} is not set. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
                  (and AWS_SESSION_TOKEN if there is one), or s3.access_key_id and s3.secret_access_key_file in the \
                  configuration file"
+            ),
+            Self::AccessLogFileAlone => f.write_str(
+                "a file for the access log (--access-log-file) without a format: give --access-log clf, json or a template",
             ),
             Self::Unresolved { address, cause } => {
                 write!(f, "listen address {address}: the name stands for no address: {cause}")

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::app::bench::section::BenchSection;
+use crate::app::settings::access_log::AccessLogChoice;
 use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
@@ -95,7 +96,10 @@ pub struct ServerSection {
     /// Folder of the quota counts.
     pub state_dir: Option<PathBuf>,
     admin: Option<NotInThisVersion>,
-    access_log: Option<NotInThisVersion>,
+    /// Format of the access log.
+    pub access_log: Option<AccessLogChoice>,
+    /// File that the access log is appended to.
+    pub access_log_file: Option<PathBuf>,
 }
 
 /// `[s3]`

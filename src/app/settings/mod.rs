@@ -3,6 +3,7 @@
 //! Text becomes a type that cannot be wrong in `values`, `names` and `choices`; the layers are laid over one another in `running`,
 //! `upstream` and `document`. Nothing behind this folder reads an option, a variable or the file again.
 
+pub mod access_log;
 pub mod bounded_file;
 pub mod choices;
 pub mod document;

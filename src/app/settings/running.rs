@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::app::cli::RunArgs;
+use crate::app::settings::access_log::AccessLogSettings;
 use crate::app::settings::choices::BodySigning;
 use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
@@ -55,6 +56,8 @@ pub struct RunSettings {
     pub drain_ms_max: u64,
     /// Logging.
     pub log: LogSettings,
+    /// The access log, if there is one.
+    pub access_log: Option<AccessLogSettings>,
 }
 
 /// What is logged, and how.
@@ -98,6 +101,7 @@ impl RunSettings {
                     .unwrap_or(LogLevel::Info),
                 format: args.log_format.or(server.log_format),
             },
+            access_log: AccessLogSettings::layered(args, file)?,
         })
     }
 }

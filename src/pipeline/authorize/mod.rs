@@ -227,6 +227,9 @@ fn admit<'t, 'h>(
     callers: Callers<'_>,
     context: &RequestContext<'_>,
 ) -> Result<Authorized<'t, 'h>, GatewayFault> {
+    if let Some(identity) = caller {
+        context.record.tell_caller(identity);
+    }
     invoke::check(&request, caller, callers.region, context)?;
     request.caller = caller;
     Ok(Authorized {

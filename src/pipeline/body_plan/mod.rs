@@ -43,6 +43,21 @@ pub enum TextConversion {
     Base64Encode,
 }
 
+/// What is counted and told of a [`BodyContent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversionKind {
+    /// The bytes are the same.
+    Identity,
+    /// Made UTF-8.
+    Utf8,
+    /// To Base64.
+    Base64Encode,
+    /// From Base64.
+    Base64Decode,
+    /// Made by a template.
+    Template,
+}
+
 /// What becomes of the client's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestBodyPlan<'t> {
@@ -135,6 +150,20 @@ impl<'t> ResponseBodyPlan<'t> {
 }
 
 impl<'t> BodyContent<'t> {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> ConversionKind {
+        match self {
+            Self::Converted(Conversion::Identity) => ConversionKind::Identity,
+            Self::Converted(Conversion::Utf8) => ConversionKind::Utf8,
+            Self::Converted(Conversion::Base64Encode) => ConversionKind::Base64Encode,
+            Self::Converted(Conversion::Base64Decode) => ConversionKind::Base64Decode,
+            Self::Literal(_) | Self::Around { .. } | Self::Rendered { .. } => {
+                ConversionKind::Template
+            }
+        }
+    }
+
     /// Whether the bytes pass untouched, so that they can be moved without being looked at.
     #[must_use]
     pub const fn is_identity(&self) -> bool {

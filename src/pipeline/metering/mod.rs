@@ -49,7 +49,13 @@ pub enum Passage<'t, 'h> {
 /// A request that nothing keeps from being served.
 pub struct Metered<'t, 'h>(pub(super) Authorized<'t, 'h>);
 
-impl Metered<'_, '_> {
+impl<'t, 'h> Metered<'t, 'h> {
+    /// The API key that opened the method, if it asked for one.
+    #[must_use]
+    pub const fn api_key(&self) -> Option<AcceptedKey<'t, 'h>> {
+        self.0.request.api_key
+    }
+
     /// As [`Authorized::body_sha256`].
     #[must_use]
     pub const fn body_sha256(&self) -> Option<&Hex> {

@@ -87,6 +87,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
             identities: Identities::default(),
             metering: Arc::default(),
         }),
+        access_log: None,
     }
 }
 
