@@ -1,65 +1,157 @@
-//! `sluicegate check`: everything that is wrong in documents.
+//! `sluicegate check`: everything that is wrong in documents, or surprising.
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::api::openapi::finding::Finding;
-use crate::api::openapi::finding::Severity;
 use crate::app::cli::CheckArgs;
 use crate::app::documents;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::findings_report;
+use crate::app::findings_report::Counts;
+use crate::app::findings_report::FindingJson;
+use crate::app::findings_report::counted;
 use crate::app::output;
 use crate::app::settings::document::ImportSettings;
+use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::printing::Printing;
+use crate::app::terminal::Style;
+use crate::app::terminal::Terminal;
 
-/// Prints the findings of each document and a line that counts them.
+/// Names the shape of the JSON; a change that takes something away gets another number.
+const FORMAT: &str = "sluicegate.check/1";
+
+/// Prints the findings of each document and a line that counts them, or one JSON document.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let settings = ImportSettings::layered(&args.import, &ConfigFile::default())?;
-    let mut exit = Exit::AsAsked;
-    for file in &args.files {
-        let (report, sound) = report(file, &settings);
-        output::print(&report)?;
-        if !sound {
-            exit = Exit::BadConfiguration;
+    let file = ConfigFile::given(args.output.config.as_deref())?;
+    let settings = ImportSettings::layered(&args.import, &file)?;
+    let printing = Printing::layered(&args.output, &file, &Environment::of_process());
+    let checked: Vec<Checked> = args
+        .files
+        .iter()
+        .map(|path| Checked::of(path, &settings))
+        .collect();
+    match printing {
+        Printing::Json => output::print_json(&Json::of(&checked))?,
+        Printing::Text(terminal) => {
+            for document in &checked {
+                output::print(&document.text(terminal))?;
+            }
         }
     }
-    Ok(exit)
+    let sound = checked.iter().all(|document| document.methods.is_some());
+    Ok(if sound {
+        Exit::AsAsked
+    } else {
+        Exit::BadConfiguration
+    })
 }
 
-/// The report of one document and whether it can be served.
-fn report(file: &Path, settings: &ImportSettings) -> (String, bool) {
-    let name = file.to_string_lossy();
-    let text = match documents::read(file) {
-        Ok(text) => text,
-        Err(fault) => return (format!("{fault}\n{name}: refused, not read\n"), false),
-    };
-    let (findings, routes) = match documents::compile(&name, &text, settings) {
-        Ok(imported) => (imported.warnings, Some(imported.table.methods.len())),
-        Err(findings) => (findings, None),
-    };
-    let mut report = String::new();
-    for finding in &findings {
-        report.push_str(&format!("{finding}\n"));
+/// What came of one document.
+struct Checked {
+    name: String,
+    /// Why it could not be read.
+    unreadable: Option<String>,
+    findings: Vec<Finding>,
+    /// How many it has; `None` if it is refused.
+    methods: Option<usize>,
+}
+
+impl Checked {
+    fn of(path: &Path, settings: &ImportSettings) -> Self {
+        let name = path.to_string_lossy().into_owned();
+        let text = match documents::read(path) {
+            Ok(text) => text,
+            Err(fault) => {
+                return Self {
+                    name,
+                    unreadable: Some(fault.to_string()),
+                    findings: Vec::new(),
+                    methods: None,
+                };
+            }
+        };
+        let (findings, methods) = match documents::compile(&name, &text, settings) {
+            Ok(imported) => {
+                let mut findings = imported.warnings;
+                findings.extend(imported.hints);
+                findings.sort_by_key(|finding| (finding.line, finding.column));
+                (findings, Some(imported.table.methods.len()))
+            }
+            Err(findings) => (findings, None),
+        };
+        Self {
+            name,
+            unreadable: None,
+            findings,
+            methods,
+        }
     }
-    let errors = counted(count(&findings, Severity::Error), "error");
-    let warnings = counted(count(&findings, Severity::Warning), "warning");
-    let verdict = match routes {
-        Some(methods) => format!("{name}: ok, {}, {warnings}\n", counted(methods, "method")),
-        None => format!("{name}: refused, {errors}, {warnings}\n"),
-    };
-    report.push_str(&verdict);
-    (report, routes.is_some())
+
+    fn text(&self, terminal: Terminal) -> String {
+        let name = terminal.paint(Style::Strong, &self.name);
+        let refused = terminal.paint(Style::Error, "refused");
+        if let Some(fault) = &self.unreadable {
+            let fault = terminal.wrapped(fault, 0, 4);
+            return format!("{fault}\n{name}: {refused}, not read\n");
+        }
+        let findings = self.findings.iter();
+        let mut text: String = findings
+            .map(|finding| findings_report::text_of(finding, terminal))
+            .collect();
+        let counts = Counts::of(&self.findings).text(terminal);
+        text.push_str(&match self.methods {
+            Some(methods) => {
+                let ok = terminal.paint(Style::Good, "ok");
+                format!("{name}: {ok}, {}, {counts}\n", counted(methods, "method"))
+            }
+            None => format!("{name}: {refused}, {counts}\n"),
+        });
+        text
+    }
 }
 
-fn count(findings: &[Finding], severity: Severity) -> usize {
-    let of_severity = findings.iter().filter(|f| f.severity == severity);
-    of_severity.count()
+#[derive(Debug, Serialize)]
+struct Json<'c> {
+    format: &'static str,
+    documents: Vec<DocumentJson<'c>>,
 }
 
-/// `1 error`, `2 errors`
-fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+#[derive(Debug, Serialize)]
+struct DocumentJson<'c> {
+    file: &'c str,
+    /// `ok` or `refused`.
+    verdict: &'static str,
+    /// Why the file could not be read.
+    unreadable: Option<&'c str>,
+    methods: Option<usize>,
+    #[serde(flatten)]
+    counts: Counts,
+    findings: Vec<FindingJson<'c>>,
+}
+
+impl<'c> Json<'c> {
+    fn of(checked: &'c [Checked]) -> Self {
+        let document = |checked: &'c Checked| DocumentJson {
+            file: &checked.name,
+            verdict: if checked.methods.is_some() {
+                "ok"
+            } else {
+                "refused"
+            },
+            unreadable: checked.unreadable.as_deref(),
+            methods: checked.methods,
+            counts: Counts::of(&checked.findings),
+            findings: findings_report::json_of(&checked.findings),
+        };
+        Self {
+            format: FORMAT,
+            documents: checked.iter().map(document).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +167,7 @@ mod tests {
             strict: false,
             fail_on_warnings,
             ignore_authorizers: false,
+            allow: Vec::new(),
             knows_callers: false,
             knows_api_keys: false,
         }
@@ -84,7 +177,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("api.json");
         std::fs::write(&file, document).unwrap();
-        let (report, sound) = report(&file, &settings(fail_on_warnings));
+        let checked = Checked::of(&file, &settings(fail_on_warnings));
+        let report = checked.text(Terminal::default());
+        let sound = checked.methods.is_some();
         let folder = format!("{}/", folder.path().display());
         (report.replace(&folder, ""), sound)
     }
@@ -109,17 +204,20 @@ mod tests {
         );
         assert!(report.contains(": warning: "), "{report}");
         let (report, sound) = reported(GUARDED, true);
-        assert!(!sound && report.contains("refused, 0 errors, "), "{report}");
+        assert!(!sound && report.contains("refused, 1 warning, "), "{report}");
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_refused_with_its_cause() {
-        let absent = Path::new("no-such-folder/api.json");
-        let (report_of_absent, sound) = report(absent, &settings(false));
-        assert!(!sound);
-        let told = "no-such-folder/api.json: cannot read the document: ";
-        assert!(report_of_absent.starts_with(told), "{report_of_absent}");
-        let (endless, sound) = report(Path::new("/dev/zero"), &settings(false));
-        assert!(!sound && endless.contains("limit of 6 MB"), "{endless}");
+        let told = |path: &str| {
+            let checked = Checked::of(Path::new(path), &settings(false));
+            assert_eq!(checked.methods, None);
+            checked.text(Terminal::default())
+        };
+        let absent = told("no-such-folder/api.json");
+        let cause = "no-such-folder/api.json: cannot read the document: ";
+        assert!(absent.starts_with(cause), "{absent}");
+        let endless = told("/dev/zero");
+        assert!(endless.contains("limit of 6 MB"), "{endless}");
     }
 }

@@ -12,9 +12,11 @@ use crate::app::settings::access_log::AccessLogChoice;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
+use crate::app::settings::choices::ColorChoice;
 use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
+use crate::app::settings::finding_code::SilencedCode;
 use crate::app::settings::names::BucketName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
@@ -118,6 +120,9 @@ pub struct CheckArgs {
     /// How they are read.
     #[command(flatten)]
     pub import: ImportArgs,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// `sluicegate routes`
@@ -126,12 +131,27 @@ pub struct RoutesArgs {
     /// The document
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Print JSON
-    #[arg(long, env = "SLUICEGATE_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
-    pub json: Option<bool>,
     /// How it is read.
     #[command(flatten)]
     pub import: ImportArgs,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How a command that only tells prints what it tells.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Print one JSON document
+    #[arg(long, env = "SLUICEGATE_JSON", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub json: Option<bool>,
+    /// Colours [default: auto, which is on a terminal and without NO_COLOR]
+    #[arg(long, env = "SLUICEGATE_COLOR", value_name = "WHEN")]
+    pub color: Option<ColorChoice>,
+    /// Configuration file, TOML
+    #[arg(long, env = "SLUICEGATE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How a document is read.
@@ -160,6 +180,14 @@ pub struct ImportArgs {
     /// Take warnings for errors
     #[arg(long, env = "SLUICEGATE_FAIL_ON_WARNINGS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub fail_on_warnings: Option<bool>,
+    /// Leave warnings and hints of this code out (docs/findings.md); may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_ALLOW",
+        value_name = "CODE",
+        value_delimiter = ','
+    )]
+    pub allow: Vec<SilencedCode>,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer, or stand under a resource policy, to anybody
     #[arg(long, env = "SLUICEGATE_IGNORE_AUTHORIZERS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub ignore_authorizers: Option<bool>,

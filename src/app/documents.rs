@@ -34,8 +34,17 @@ pub fn compile(
     text: &str,
     settings: &ImportSettings,
 ) -> Result<Imported, Vec<Finding>> {
-    let imported = import(name, text, &options(settings))?;
+    let wanted = |finding: &Finding| {
+        finding.severity == Severity::Error || !settings.allow.contains(&finding.code)
+    };
+    let mut imported = import(name, text, &options(settings)).map_err(|mut findings| {
+        findings.retain(wanted);
+        findings
+    })?;
+    imported.warnings.retain(wanted);
+    imported.hints.retain(wanted);
     if settings.fail_on_warnings && !imported.warnings.is_empty() {
+        imported.warnings.append(&mut imported.hints);
         return Err(imported.warnings);
     }
     Ok(imported)
@@ -44,7 +53,10 @@ pub fn compile(
 /// As [`compile`], for a command that goes on with the table: faults end it, warnings are logged.
 pub fn load(path: &Path, settings: &ImportSettings) -> Result<Imported, Failure> {
     let text = read(path)?;
-    let imported = compile(&path.to_string_lossy(), &text, settings).map_err(refusal)?;
+    let imported = compile(&path.to_string_lossy(), &text, settings).map_err(|findings| {
+        let serious = |finding: &Finding| finding.severity != Severity::Hint;
+        refusal(findings.into_iter().filter(serious).collect())
+    })?;
     for warning in &imported.warnings {
         tracing::warn!("{warning}");
     }

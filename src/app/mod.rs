@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod demo;
 pub mod documents;
 pub mod exit;
+pub mod findings_report;
 pub mod gateway;
 pub mod logging;
 pub mod output;
@@ -17,6 +18,7 @@ pub mod routes_command;
 pub mod serve_command;
 pub mod settings;
 pub mod signals;
+pub mod terminal;
 pub mod usage;
 
 use std::ffi::OsString;

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde::Serialize;
+
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 
@@ -18,4 +20,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
                 format!("standard output: {cause}"),
             ),
         })
+}
+
+/// Prints `value` as one JSON document with indentation.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|cause| Failure::new(Exit::FailedWhileRunning, cause))?;
+    print(&(json + "\n"))
 }

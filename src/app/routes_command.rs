@@ -13,14 +13,21 @@ use crate::api::model::Method;
 use crate::api::model::S3Uri;
 use crate::api::model::UriPart;
 use crate::api::model::UriTemplate;
+use crate::api::openapi::finding::Finding;
 use crate::api::table::Table;
 use crate::app::cli::RoutesArgs;
 use crate::app::documents;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::findings_report;
+use crate::app::findings_report::FindingJson;
 use crate::app::output;
 use crate::app::settings::document::ImportSettings;
+use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::printing::Printing;
+use crate::app::terminal::Style;
+use crate::app::terminal::Terminal;
 
 /// The status whose integration response stands for "the object is there".
 const STATUS_SHOWN: u16 = 200;
@@ -32,26 +39,80 @@ const HEADINGS: [&str; 6] = [
     "REQUEST BODY",
     "RESPONSE BODY",
 ];
-const LEGEND: &str = "\nREQUEST BODY: conversion of a text / of a binary body. RESPONSE BODY: text to a client that wants text, \
-    text to binary, binary to text, binary to binary. Binary is what x-amazon-apigateway-binary-media-types lists.\n";
+const LEGEND: &str = "REQUEST BODY: conversion of a text / of a binary body. RESPONSE BODY: text to a client that wants text, \
+    text to binary, binary to text, binary to binary. Binary is what x-amazon-apigateway-binary-media-types lists.";
+/// Between two columns.
+const GAP: &str = "  ";
+/// Names the shape of the JSON; a change that takes something away gets another number.
+const FORMAT: &str = "sluicegate.routes/1";
 
 /// Prints the table.
 pub fn run(args: &RoutesArgs) -> Result<Exit, Failure> {
-    let settings = ImportSettings::layered(&args.import, &ConfigFile::default())?;
-    let table = documents::load(&args.file, &settings)?.table;
-    let routes: Vec<Route> = table
-        .methods
-        .iter()
-        .map(|method| Route::of(&table, method))
-        .collect();
-    if args.json == Some(true) {
-        let json = serde_json::to_string_pretty(&routes)
-            .map_err(|cause| Failure::new(Exit::FailedWhileRunning, cause))?;
-        output::print(&(json + "\n"))?;
-    } else {
-        output::print(&(aligned(&routes) + LEGEND))?;
+    let file = ConfigFile::given(args.output.config.as_deref())?;
+    let settings = ImportSettings::layered(&args.import, &file)?;
+    let printing = Printing::layered(&args.output, &file, &Environment::of_process());
+    let text = documents::read(&args.file)?;
+    let name = args.file.to_string_lossy();
+    match (documents::compile(&name, &text, &settings), printing) {
+        (Ok(imported), Printing::Json) => output::print_json(&Json::of(&imported.table))?,
+        (Ok(imported), Printing::Text(terminal)) => {
+            let table = imported.table;
+            let routes: Vec<Route> = table.methods.iter().map(|m| Route::of(&table, m)).collect();
+            output::print(&shown(&routes, terminal))?;
+        }
+        (Err(findings), Printing::Json) => {
+            output::print_json(&Refused::of(&name, &findings))?;
+            return Ok(Exit::BadConfiguration);
+        }
+        (Err(findings), Printing::Text(_)) => return Err(documents::refusal(findings)),
     }
     Ok(Exit::AsAsked)
+}
+
+#[derive(Debug, Serialize)]
+struct Json<'t> {
+    format: &'static str,
+    api: ApiJson<'t>,
+    routes: Vec<Route>,
+}
+
+#[derive(Debug, Serialize)]
+struct ApiJson<'t> {
+    id: &'t str,
+    title: &'t str,
+    stage: &'t str,
+}
+
+impl<'t> Json<'t> {
+    fn of(table: &'t Table) -> Self {
+        Self {
+            format: FORMAT,
+            api: ApiJson {
+                id: &table.api_id,
+                title: &table.title,
+                stage: &table.stage,
+            },
+            routes: table.methods.iter().map(|m| Route::of(table, m)).collect(),
+        }
+    }
+}
+
+/// In place of the table of a document that is refused.
+#[derive(Debug, Serialize)]
+struct Refused<'f> {
+    format: &'static str,
+    refused: &'f str,
+    findings: Vec<FindingJson<'f>>,
+}
+
+impl<'f> Refused<'f> {
+    fn of(file: &'f str, findings: &'f [Finding]) -> Self {
+        Self {
+            format: FORMAT,
+            refused: file,
+            findings: findings_report::json_of(findings),
+        }
+    }
 }
 
 /// One method, as it is shown.
@@ -226,28 +287,60 @@ fn name(conversion: Conversion) -> &'static str {
     }
 }
 
-/// The routes in columns as wide as their widest cell; nothing behind the last.
-fn aligned(routes: &[Route]) -> String {
-    let headings = HEADINGS.map(str::to_owned);
-    let rows: Vec<[String; 6]> = [headings]
-        .into_iter()
-        .chain(routes.iter().map(Route::cells))
-        .collect();
-    let mut widths = [0; 6];
-    for row in &rows {
+/// A table if its lines fit, else a block of lines for each route.
+fn shown(routes: &[Route], terminal: Terminal) -> String {
+    let rows: Vec<[String; 6]> = routes.iter().map(Route::cells).collect();
+    let widths = widths(&rows);
+    let whole = widths.iter().sum::<usize>() + GAP.len() * (widths.len() - 1);
+    let legend = terminal.paint(Style::Faint, &terminal.wrapped(LEGEND.trim(), 0, 0));
+    let fits = terminal.columns().is_none_or(|columns| whole <= columns);
+    let table = if fits {
+        aligned(&rows, widths, terminal)
+    } else {
+        blocks(&rows, terminal)
+    };
+    format!("{table}\n{legend}\n")
+}
+
+fn widths(rows: &[[String; 6]]) -> [usize; 6] {
+    let mut widths = HEADINGS.map(str::len);
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let mut text = String::new();
-    for row in &rows {
-        let padded = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        let line: Vec<String> = padded.collect();
-        text.push_str(line.join("  ").trim_end());
+    widths
+}
+
+/// The routes in columns as wide as their widest cell; nothing behind the last.
+fn aligned(rows: &[[String; 6]], widths: [usize; 6], terminal: Terminal) -> String {
+    let line = |cells: &[String; 6]| {
+        let padded = cells.iter().zip(widths);
+        let padded: Vec<String> = padded.map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join(GAP).trim_end().to_owned()
+    };
+    let headings = line(&HEADINGS.map(str::to_owned));
+    let mut text = terminal.paint(Style::Strong, &headings) + "\n";
+    for row in rows {
+        text.push_str(&line(row));
         text.push('\n');
+    }
+    text
+}
+
+/// Method and path, then a line for each other cell.
+fn blocks(rows: &[[String; 6]], terminal: Terminal) -> String {
+    let label_width = HEADINGS.map(str::len).into_iter().max().unwrap_or_default();
+    let mut text = String::new();
+    for [method, path, rest @ ..] in rows {
+        text.push_str(&terminal.paint(Style::Strong, &format!("{method} {path}")));
+        text.push('\n');
+        for (heading, cell) in HEADINGS.iter().skip(2).zip(rest) {
+            let label = format!("  {heading:label_width$}  ");
+            let indent = label.len();
+            let cell = terminal.wrapped(cell, indent, indent);
+            text.push_str(&format!("{}{cell}\n", terminal.paint(Style::Faint, &label)));
+        }
     }
     text
 }
@@ -309,7 +402,7 @@ mod tests {
             request_body: None,
             response_body: None,
         };
-        let text = aligned(&[route("/v1/a"), route("/v1/longer")]);
+        let text = shown(&[route("/v1/a"), route("/v1/longer")], Terminal::default());
         let places: Vec<usize> = text
             .lines()
             .filter_map(|line| line.find("NONE + API key"))

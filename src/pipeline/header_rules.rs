@@ -2,6 +2,7 @@
 //!
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
+use crate::api::header_names::{FORBIDDEN_TARGETS, REMAPPED, TARGETS_WITHOUT_EFFECT};
 use crate::api::model::IntegrationKind;
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
 use crate::wire::http1::persistence::nominated_by_connection;
@@ -22,33 +23,6 @@ const GONE: [&str; 12] = [
     "upgrade",
     "www-authenticate",
 ];
-
-/// Mapping targets that fail an `aws` integration with 500 (spec 02, "Mapping targets").
-const FORBIDDEN_TARGETS: [&str; 9] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "expect",
-    "proxy-authenticate",
-    "te",
-    "transfer-encoding",
-    "x-amzn-apigateway-api-id",
-    "x-amzn-trace-id",
-];
-
-/// Mapping targets without effect on an `aws` integration: `Referer`, and what signing writes by itself.
-const TARGETS_WITHOUT_EFFECT: [&str; 7] = [
-    "host",
-    "referer",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-decoded-content-length",
-    "x-amz-security-token",
-    "x-amz-trailer",
-];
-
-/// Response headers that get `x-amzn-Remapped-` before their name, whatever the integration (spec 02, "Remap and drop").
-const REMAPPED: [&str; 4] = ["connection", "content-length", "date", "server"];
 
 /// Those that the column `aws, http` remaps beside [`REMAPPED`].
 const REMAPPED_OF_AWS_AND_HTTP: [&str; 10] = [

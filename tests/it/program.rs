@@ -225,8 +225,9 @@ fn routes_are_printed_as_text_and_as_json() {
     );
     let (status, stdout, _) = ended(&mut sluicegate(&["routes", "--json", DOCUMENT]));
     assert_eq!(status, 0);
-    let routes: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(routes[1]["request_body"]["text"], "from Base64");
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["format"], "sluicegate.routes/1");
+    assert_eq!(json["routes"][1]["request_body"]["text"], "from Base64");
 }
 
 #[test]

@@ -9,7 +9,10 @@ use crate::api::model::{
     Integration, IntegrationKind, IntegrationResponse, MappingTemplate, PassthroughBehavior, S3Uri,
     UriPart,
 };
+use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::{Findings, Topic};
+use crate::api::openapi::finding_code::Code;
+use crate::api::openapi::fix::Fix;
 use crate::api::openapi::operation::Operation;
 use crate::api::resource_tree::ANY;
 use crate::api::s3_action::S3Operation;
@@ -24,6 +27,8 @@ const LISTED_TYPES: &str = "bodies can only be text here: bytes that are not UTF
     clients name them in Content-Type and Accept; `['*/*']` needs no naming, but every body is binary then: methods with \
     mapping templates may answer 500, and contentHandling no longer decodes base64";
 
+const LIST_KEY: &str = "x-amazon-apigateway-binary-media-types";
+
 /// Queries of an object whose bodies are XML, not the object.
 const XML_QUERIES: [&str; 8] = [
     "acl",
@@ -37,24 +42,31 @@ const XML_QUERIES: [&str; 8] = [
 ];
 
 /// Warns at the first method that can only carry text and is to carry an object; the others are counted.
-pub fn check(types: &BinaryMediaTypes, operations: &[Operation<'_>], findings: &mut Findings) {
+pub fn check(
+    document: &Document<'_>,
+    types: &BinaryMediaTypes,
+    operations: &[Operation<'_>],
+    findings: &mut Findings,
+) {
     if *types != BinaryMediaTypes::default() {
         return;
     }
     let integrations = || operations.iter().filter_map(integration_of);
     let buckets_named = integrations().filter_map(s3_uri).any(names_bucket_and_key);
-    let message = if integrations().any(depends_on_class) {
-        LISTED_TYPES
+    let (message, list) = if integrations().any(depends_on_class) {
+        (LISTED_TYPES, "[\"image/*\"]")
     } else {
-        ALL_TYPES
+        (ALL_TYPES, "[\"*/*\"]")
     };
+    let fix = || Fix::member(&document.root, "paths", LIST_KEY, list);
     for operation in operations {
         let Some(integration) = integration_of(operation) else {
             continue;
         };
         let object = s3_uri(integration).is_some_and(|uri| is_object(uri, buckets_named));
         if object && corrupts(&operation.method.http_method, integration) {
-            findings.warn_once(Topic::BinaryBodies, &operation.place, message);
+            let said = Code::BinaryBodies.says(message).mended_by(fix());
+            findings.warn_once(Topic::BinaryBodies, &operation.place, said);
         }
     }
 }
@@ -86,7 +98,7 @@ fn depends_on_class(integration: &Integration) -> bool {
 }
 
 /// The path with `{name}` for each placeholder, without the first slash.
-fn path_of(uri: &S3Uri) -> String {
+pub(super) fn path_of(uri: &S3Uri) -> String {
     let written: String = uri.path.parts.iter().map(written).collect();
     written.trim_start_matches('/').to_owned()
 }
@@ -122,6 +134,11 @@ fn is_object(uri: &S3Uri, buckets_named: bool) -> bool {
         _ => false,
     };
     lone_key || names_bucket_and_key(uri)
+}
+
+/// Whether the URI names an object for sure: a bucket and a key.
+pub(super) fn is_object_uri(uri: &S3Uri) -> bool {
+    is_object(uri, true)
 }
 
 /// Whether an object's bytes go through as text. POST carries XML, HEAD and DELETE nothing.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Value};
 
 const PREFIX: &str = "x-amazon-apigateway-";
@@ -53,7 +54,7 @@ fn check_below<'d>(
             } else {
                 format!("`{name}` is not known: ignored")
             };
-            findings.warn(&member, message);
+            findings.warn(&member, Code::UnknownKey.says(message));
         }
         if is_container(&member) {
             check_below(&member, false, named, findings);

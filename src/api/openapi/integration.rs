@@ -4,6 +4,7 @@ use crate::api::model::{Integration, IntegrationKind, PassthroughBehavior};
 use crate::api::openapi::content_handling;
 use crate::api::openapi::document::{Document, present, scalar, text, whole_number};
 use crate::api::openapi::finding::{Findings, Topic};
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::integration_response;
 use crate::api::openapi::integration_target;
 use crate::api::openapi::mapping_template;
@@ -81,10 +82,10 @@ fn check_keys(place: &Place<'_>, findings: &mut Findings) {
         if !KEYS.contains(&name) && !name.starts_with("x-") {
             findings.warn(
                 &member,
-                format!(
+                Code::UnknownKey.says(format!(
                     "found `{}`, which no integration has: ignored",
                     shortened(name)
-                ),
+                )),
             );
         }
     }
@@ -93,7 +94,7 @@ fn check_keys(place: &Place<'_>, findings: &mut Findings) {
             findings.warn_once(
                 Topic::Caching,
                 &member,
-                "responses are not cached in this version",
+                Code::NotCached.says("responses are not cached in this version"),
             );
         }
     }
@@ -120,10 +121,10 @@ fn passthrough_behavior(place: &Place<'_>, findings: &mut Findings) -> Passthrou
     }
     findings.warn(
         &member,
-        format!(
+        Code::UnknownPassthrough.says(format!(
             "found `{}`, wanted when_no_match, when_no_templates or never: taken as when_no_match",
             shortened(name)
-        ),
+        )),
     );
     PassthroughBehavior::WhenNoMatch
 }

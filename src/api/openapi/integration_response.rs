@@ -4,6 +4,7 @@ use crate::api::model::{IntegrationResponse, ResponseMapping};
 use crate::api::openapi::content_handling;
 use crate::api::openapi::document::{is_object, object, present, scalar, status};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::mapping_expression;
 use crate::api::openapi::mapping_template;
 use crate::api::openapi::method_response::MethodResponse;
@@ -49,7 +50,8 @@ pub fn read(
     if responses.is_none_or(|responses| responses.members().next().is_none()) {
         findings.warn(
             integration,
-            "found no integration responses: every request gets 500",
+            Code::NoIntegrationResponses
+                .says("found no integration responses: every request gets 500"),
         );
     }
     let patterns: Vec<Option<&str>> = list
@@ -76,11 +78,11 @@ fn read_response(
         if !known.contains(&name) && !name.starts_with("x-") {
             findings.warn(
                 &member,
-                format!(
+                Code::UnknownKey.says(format!(
                     "found `{}`, wanted {}: ignored",
                     shortened(name),
                     known.join(", ")
-                ),
+                )),
             );
         }
     }
@@ -91,9 +93,9 @@ fn read_response(
     if let (Some(status), None) = (status, method_response) {
         findings.refused_by_gateway(
             place,
-            format!(
+            Code::UndeclaredResponse.says(format!(
                 "Invalid mapping expression specified: the method declares no response {status}"
-            ),
+            )),
         );
     }
     let parameters = read_parameters(place, method_response, findings);
@@ -156,7 +158,9 @@ fn read_parameters(
         if method_response.is_some_and(|response| !declares(response)) {
             findings.refused_by_gateway(
                 &value,
-                format!("Invalid mapping expression specified: the method response declares no header `{header}`"),
+                Code::UndeclaredHeader.says(format!(
+                    "Invalid mapping expression specified: the method response declares no header `{header}`"
+                )),
             );
         }
         mappings.push(ResponseMapping { header, source });

@@ -4,6 +4,7 @@ use crate::api::integration_uri::{IntegrationUri, UriFault, fill_stage_variables
 use crate::api::model::IntegrationKind;
 use crate::api::openapi::document::{Document, present, scalar, text};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, shortened};
 use crate::api::resource_tree::{ANY, HTTP_METHODS};
 
@@ -154,7 +155,10 @@ fn filled(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings) -
     for name in &filled.missing {
         findings.warn(
             place,
-            format!("found no stage variable `{}`: empty here", shortened(name)),
+            Code::MissingStageVariable.says(format!(
+                "found no stage variable `{}`: empty here",
+                shortened(name)
+            )),
         );
     }
     Some(filled.text)
@@ -177,7 +181,7 @@ fn check_connection(place: &Place<'_>, findings: &mut Findings) {
         if let Some(member) = present(place, name) {
             findings.warn(
                 &member,
-                format!("`{name}` is for http integrations: ignored"),
+                Code::UnknownKey.says(format!("`{name}` is for http integrations: ignored")),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! The right side of a parameter mapping, with its faults reported.
 
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Value, shortened};
 use crate::api::parameter_mapping::MappingFault;
 
@@ -29,7 +30,7 @@ pub fn read<Source>(
                 shortened(text)
             );
             if fault == MappingFault::NotASource {
-                findings.refused_by_gateway(place, message);
+                findings.refused_by_gateway(place, Code::NotASource.says(message));
             } else {
                 findings.error(place, message);
             }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::api::model::MappingTemplate;
 use crate::api::openapi::document::object;
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Value, shortened};
 use crate::vtl::template::{Template, construct};
 
@@ -44,7 +45,10 @@ pub fn read(owner: &Place<'_>, name: &str, findings: &mut Findings) -> Vec<Mappi
 fn read_template(place: &Place<'_>, findings: &mut Findings) -> Option<Template> {
     let text = match &place.node.value {
         Value::Null => {
-            findings.warn(place, "found null, wanted a template: left out");
+            findings.warn(
+                place,
+                Code::NullTemplate.says("found null, wanted a template: left out"),
+            );
             return None;
         }
         Value::Text(text) => Cow::from(text),

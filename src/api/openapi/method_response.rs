@@ -2,6 +2,7 @@
 
 use crate::api::openapi::document::{Document, object, present, status};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Value, shortened};
 
 /// A status that a method declares, and its header names.
@@ -30,10 +31,10 @@ pub fn read(
         let Some(status) = status(name) else {
             findings.warn(
                 &place,
-                format!(
+                Code::UnknownKey.says(format!(
                     "found the response `{}`, wanted a status of three digits: ignored",
                     shortened(name)
-                ),
+                )),
             );
             continue;
         };
@@ -80,10 +81,10 @@ pub fn check_model(document: &Document<'_>, schema: &Place<'_>, findings: &mut F
     if document.model(target).is_none() {
         findings.warn(
             &reference,
-            format!(
+            Code::UnknownModel.says(format!(
                 "found the model reference `{}`, wanted one to a model in this document",
                 shortened(target)
-            ),
+            )),
         );
     }
 }

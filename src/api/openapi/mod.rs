@@ -9,7 +9,10 @@ pub mod content_handling;
 pub mod document;
 pub mod extension_keys;
 pub mod finding;
+pub mod finding_code;
+pub mod fix;
 pub mod gateway_responses;
+pub mod hints;
 pub mod integration;
 pub mod integration_response;
 pub mod integration_target;
@@ -36,7 +39,8 @@ mod tests;
 use crate::api::model::Method;
 use crate::api::openapi::base_path::BasePathMode;
 use crate::api::openapi::document::Document;
-use crate::api::openapi::finding::{Finding, Findings, Strictness};
+use crate::api::openapi::finding::{Finding, Findings, Severity, Strictness};
+use crate::api::openapi::fix::Syntax;
 use crate::api::openapi::node::{Node, Position};
 use crate::api::openapi::operation::Operation;
 use crate::api::resource_tree::{ResourceTree, Route};
@@ -81,31 +85,44 @@ pub struct Imported {
     pub table: Table,
     /// What it will not do.
     pub warnings: Vec<Finding>,
+    /// What it does and people are surprised by.
+    pub hints: Vec<Finding>,
 }
 
 /// Reads and compiles a document.
 ///
 /// # Errors
-/// All faults and warnings of the document, in the order of the text; at least one is an error.
+/// Everything to say about the document, in the order of the text; at least one finding is an error.
 pub fn import(
     file_name: &str,
     text: &str,
     options: &ImportOptions,
 ) -> Result<Imported, Vec<Finding>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut findings = Findings::new(file_name, options.strictness);
-    let table = parse(text, &mut findings).and_then(|root| compile(&root, options, &mut findings));
+    let table = parse(text, &mut findings).and_then(|(root, syntax)| {
+        let table = compile(&root, options, &mut findings);
+        findings.write_fixes(text, syntax);
+        table
+    });
     match table {
-        Some(table) if !findings.has_errors() => Ok(Imported {
-            table,
-            warnings: findings.into_sorted(),
-        }),
+        Some(table) if !findings.has_errors() => {
+            let (hints, warnings) = findings
+                .into_sorted()
+                .into_iter()
+                .partition(|finding| finding.severity == Severity::Hint);
+            Ok(Imported {
+                table,
+                warnings,
+                hints,
+            })
+        }
         _ => Err(findings.into_sorted()),
     }
 }
 
 /// JSON, else YAML. If neither fits, the fault of the one that the text looks like.
-fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+fn parse(text: &str, findings: &mut Findings) -> Option<(Node, Syntax)> {
     if text.len() > DOCUMENT_BYTES_MAX {
         let found = text.len();
         findings.error_at(
@@ -118,14 +135,14 @@ fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
         return None;
     }
     let json = json_document::parse(text);
-    let parsed = if json.root.is_ok() {
-        json
+    let (parsed, syntax) = if json.root.is_ok() {
+        (json, Syntax::Json)
     } else {
         let yaml = yaml_document::parse(text);
         if yaml.root.is_err() && text.trim_start().starts_with('{') {
-            json
+            (json, Syntax::Json)
         } else {
-            yaml
+            (yaml, Syntax::Yaml)
         }
     };
     for name in parsed.repeated {
@@ -133,7 +150,7 @@ fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
         findings.error_at(name.position, &name.pointer, message);
     }
     match parsed.root {
-        Ok(root) => Some(root),
+        Ok(root) => Some((root, syntax)),
         Err(fault) => {
             let message = format!("Invalid OpenAPI input. {}", fault.message);
             findings.error_at(fault.position, "", message);
@@ -160,7 +177,8 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         .iter()
         .flat_map(|resource| operation::read_all(&document, &mut shared, resource, findings))
         .collect();
-    binary_bodies::check(&binary_media_types, &operations, findings);
+    binary_bodies::check(&document, &binary_media_types, &operations, findings);
+    hints::check(&document, &binary_media_types, &gateway_responses, &operations, findings);
     let methods: Vec<Method> = operations
         .into_iter()
         .filter(|operation| operation.in_tree)

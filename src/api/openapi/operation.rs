@@ -3,6 +3,7 @@
 use crate::api::model::Method;
 use crate::api::openapi::document::{Document, is_object, object, present};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::integration;
 use crate::api::openapi::method_response;
 use crate::api::openapi::node::{Place, shortened};
@@ -70,10 +71,10 @@ pub fn read_all<'d>(
             }
             None if !is_other_member(name) => findings.warn(
                 &operation,
-                format!(
+                Code::UnknownKey.says(format!(
                     "found `{}`, wanted get, put, post, delete, patch, head, options or x-amazon-apigateway-any-method: ignored",
                     shortened(name)
-                ),
+                )),
             ),
             _ => {}
         }
@@ -123,7 +124,7 @@ fn read_method<'d>(
     if present(operation, "x-amazon-apigateway-integration").is_none() {
         findings.refused_by_gateway(
             operation,
-            "No integration defined for method: it answers 500",
+            Code::NoIntegration.says("No integration defined for method: it answers 500"),
         );
     }
     let integration =

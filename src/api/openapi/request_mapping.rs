@@ -1,27 +1,16 @@
 //! `requestParameters` of an integration, against what the method request declares and the URI needs.
 
+use crate::api::header_names::{FORBIDDEN_TARGETS, is_listed};
 use crate::api::model::{
     DeclaredParameter, IntegrationKind, ParameterLocation, RequestMapping, RequestSource,
     RequestTarget, UriPart, UriTemplate,
 };
 use crate::api::openapi::document::object;
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::mapping_expression;
 use crate::api::openapi::node::{Place, shortened};
 use crate::api::parameter_mapping::{request_source, request_target};
-
-/// Header targets that end every request with 500 (spec 02, "Mapping targets", column aws).
-const FORBIDDEN_TARGETS: [&str; 9] = [
-    "Authorization",
-    "Connection",
-    "Content-Length",
-    "Expect",
-    "Proxy-Authenticate",
-    "TE",
-    "Transfer-Encoding",
-    "X-Amzn-Apigateway-Api-Id",
-    "X-Amzn-Trace-Id",
-];
 
 /// What a method request offers to mappings.
 #[derive(Debug)]
@@ -58,20 +47,22 @@ pub fn read(
         {
             findings.refused_by_gateway(
                 &value,
-                format!("Invalid mapping expression specified: the method declares no {missing}"),
+                Code::UndeclaredParameter.says(format!(
+                    "Invalid mapping expression specified: the method declares no {missing}"
+                )),
             );
         }
         let (Ok(target), Some(source)) = (target, source) else {
             continue;
         };
         if let RequestTarget::Header(name) = &target
-            && FORBIDDEN_TARGETS
-                .iter()
-                .any(|header| header.eq_ignore_ascii_case(name))
+            && is_listed(&FORBIDDEN_TARGETS, name)
         {
             findings.warn(
                 &value,
-                format!("the header `{name}` cannot be mapped: every request gets 500"),
+                Code::ForbiddenHeader.says(format!(
+                    "the header `{name}` cannot be mapped: every request gets 500"
+                )),
             );
         }
         mappings.push(RequestMapping { target, source });
@@ -112,9 +103,9 @@ pub fn check_placeholders(
             .unwrap_or_else(|| integration.clone());
         findings.warn(
             &place,
-            format!(
+            Code::UnfilledPlaceholder.says(format!(
                 "nothing is mapped to `integration.request.path.{name}`: every request gets 500"
-            ),
+            )),
         );
     }
     for name in mapped.iter().filter(|name| !placeholders.contains(name)) {
@@ -123,7 +114,9 @@ pub fn check_placeholders(
             .unwrap_or_else(|| integration.clone());
         findings.warn(
             &place,
-            format!("the URI has no `{{{name}}}`: its mapping has no effect"),
+            Code::UnusedPathMapping.says(format!(
+                "the URI has no `{{{name}}}`: its mapping has no effect"
+            )),
         );
     }
 }

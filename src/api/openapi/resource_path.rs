@@ -6,6 +6,7 @@ use crate::api::integration_uri::is_parameter_name;
 use crate::api::openapi::base_path;
 use crate::api::openapi::document::{Document, object};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, shortened, shown};
 use crate::api::resource_tree::{PATH_SEGMENTS_MAX, Segment};
 
@@ -38,7 +39,10 @@ impl Resource<'_> {
 /// Reads all paths; those with faults are marked, so that their operations are read as well.
 pub fn read<'d>(document: &Document<'d>, findings: &mut Findings) -> Vec<Resource<'d>> {
     let Some(paths) = object(&document.root, "paths", findings) else {
-        findings.warn(&document.root, "found no `paths`: the API answers nothing");
+        findings.warn(
+            &document.root,
+            Code::EmptyApi.says("found no `paths`: the API answers nothing"),
+        );
         return Vec::new();
     };
     let prefix = base_path::prefix(document);
@@ -60,7 +64,9 @@ pub fn read<'d>(document: &Document<'d>, findings: &mut Findings) -> Vec<Resourc
     if count > RESOURCES_MAX {
         findings.warn(
             &paths,
-            format!("found {count} resources; API Gateway allows {RESOURCES_MAX}"),
+            Code::TooManyResources.says(format!(
+                "found {count} resources; API Gateway allows {RESOURCES_MAX}"
+            )),
         );
     }
     resources

@@ -4,6 +4,7 @@ use crate::api::model::Authorization;
 use crate::api::openapi::Authorizers;
 use crate::api::openapi::document::{Document, is_object, object, present, scalar, text};
 use crate::api::openapi::finding::{Findings, Topic};
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Value, shortened};
 
 /// What a method asks of its callers.
@@ -40,7 +41,7 @@ impl SecuritySchemes {
         if let Some(place) = present(&document.root, "security") {
             findings.warn(
                 &place,
-                "`security` of the root counts for nothing: wanted in the operations",
+                Code::RootSecurity.says("`security` of the root counts for nothing: wanted in the operations"),
             );
         }
         let Some(schemes) = document.shared("securityDefinitions", "securitySchemes") else {
@@ -91,7 +92,10 @@ impl SecuritySchemes {
                 Some(Scheme::Authorizer) => report_authorizer(&place, document, findings),
                 Some(Scheme::NotEnforced) => findings.warn(
                     &place,
-                    format!("the security scheme `{}` is not enforced", shortened(name)),
+                    Code::SchemeNotEnforced.says(format!(
+                        "the security scheme `{}` is not enforced",
+                        shortened(name)
+                    )),
                 ),
                 None => findings.error_in_name(
                     &place,
@@ -155,7 +159,9 @@ fn report_authorizer(place: &Place<'_>, document: &Document<'_>, findings: &mut 
         Authorizers::Ignored => findings.warn_once(
             Topic::Authorizer,
             place,
-            "the authorizer is left out (--ignore-authorizers): everybody may call",
+            Code::AuthorizationLeftOut.says(
+                "the authorizer is left out (--ignore-authorizers): everybody may call",
+            ),
         ),
     }
 }
@@ -170,9 +176,9 @@ fn report_access(
     let ignored = authorizers == Authorizers::Ignored;
     if access.authorization == Authorization::AwsIam && authorizers != Authorizers::Verified {
         let message = if ignored {
-            "AWS_IAM is left out (--ignore-authorizers): everybody may call"
+            Code::AuthorizationLeftOut.says("AWS_IAM is left out (--ignore-authorizers): everybody may call")
         } else {
-            "AWS_IAM: no caller is known ([[identity]] in the configuration file), the method answers 403 to everybody"
+            Code::NoCallers.says("AWS_IAM: no caller is known ([[identity]] in the configuration file), the method answers 403 to everybody")
         };
         findings.warn_once(Topic::CallerIdentity, operation, message);
     }

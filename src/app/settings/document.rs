@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::api::openapi::finding_code::Code;
 use crate::app::cli::ImportArgs;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::error::SettingsError;
@@ -25,6 +26,8 @@ pub struct ImportSettings {
     pub fail_on_warnings: bool,
     /// Serve protected methods to anybody.
     pub ignore_authorizers: bool,
+    /// Warnings and hints of these codes are left out.
+    pub allow: Vec<Code>,
     /// There are callers who may sign (`[[identity]]`).
     pub knows_callers: bool,
     /// There are API keys (`[[api_key]]`).
@@ -61,6 +64,12 @@ impl ImportSettings {
                 .ignore_authorizers
                 .or(import.ignore_authorizers)
                 .unwrap_or(false),
+            allow: args
+                .allow
+                .iter()
+                .chain(&import.allow)
+                .map(|silenced| silenced.0)
+                .collect(),
             knows_callers: !file.sections.identity.is_empty(),
             knows_api_keys: !file.sections.api_key.is_empty(),
         })

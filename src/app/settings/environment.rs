@@ -12,6 +12,9 @@ const NAMES: &[&str] = &[
     "AWS_ENDPOINT_URL_S3",
     "XDG_DATA_HOME",
     "HOME",
+    "NO_COLOR",
+    "TERM",
+    "COLUMNS",
 ];
 
 /// The values at start-up. An empty variable counts as one that is not set.

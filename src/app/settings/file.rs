@@ -12,10 +12,12 @@ use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
+use crate::app::settings::choices::ColorChoice;
 use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
+use crate::app::settings::finding_code::SilencedCode;
 use crate::app::settings::names::BucketName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
@@ -68,6 +70,8 @@ pub struct Sections {
     pub throttle: Option<Spanned<ThrottleSection>>,
     /// `[bench]`
     pub bench: BenchSection,
+    /// `[output]`
+    pub output: OutputSection,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
@@ -142,6 +146,18 @@ pub struct ImportSection {
     pub ignore_authorizers: Option<bool>,
     /// What the base path does.
     pub base_path: Option<BasePathChoice>,
+    /// Findings that are left out.
+    pub allow: Vec<SilencedCode>,
+}
+
+/// `[output]`: of the commands that only tell.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSection {
+    /// One JSON document in place of text.
+    pub json: Option<bool>,
+    /// Colours.
+    pub color: Option<ColorChoice>,
 }
 
 /// `[stage]`

@@ -383,7 +383,7 @@ fn the_proxy_seed_has_one_warning_of_text_bodies() {
         .collect();
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].pointer, "/paths/~1{folder}~1{item}/get");
-    assert!(said[0].message.ends_with("(2 places)"), "{}", said[0]);
+    assert_eq!(said[0].also[0].pointer, "/paths/~1{folder}~1{item}/put");
 }
 
 /// A document with a resource policy, on lines of its own from line 2.
