@@ -204,7 +204,10 @@ mod tests {
         );
         assert!(report.contains(": warning: "), "{report}");
         let (report, sound) = reported(GUARDED, true);
-        assert!(!sound && report.contains("refused, 1 warning, "), "{report}");
+        assert!(
+            !sound && report.contains("refused, 1 warning, "),
+            "{report}"
+        );
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub fn text_of(finding: &Finding, terminal: Terminal) -> String {
         push("API Gateway refuses this document (--strict does, too)");
     }
     if let Some(fix) = &finding.fix {
-        push(&format!("mended by this, before {}:{}:", fix.line, fix.column));
+        push(&format!(
+            "mended by this, before {}:{}:",
+            fix.line, fix.column
+        ));
         for line in fix.text.trim().lines() {
             text.push_str(&format!("        {}\n", terminal.paint(Style::Code, line)));
         }
@@ -66,7 +69,7 @@ fn also(places: &[Further]) -> String {
         .collect();
     let rest = places.len() - shown.len();
     let more = if rest > 0 {
-        format!(" and {rest} more places")
+        format!(" and {rest} more")
     } else {
         String::new()
     };
@@ -100,7 +103,11 @@ impl Counts {
         let mut parts = Vec::new();
         let mut push = |count: usize, noun: &str, style| {
             let text = counted(count, noun);
-            parts.push(if count > 0 { terminal.paint(style, &text) } else { text });
+            parts.push(if count > 0 {
+                terminal.paint(style, &text)
+            } else {
+                text
+            });
         };
         if self.errors > 0 {
             push(self.errors, "error", Style::Error);

@@ -316,7 +316,9 @@ fn widths(rows: &[[String; 6]]) -> [usize; 6] {
 fn aligned(rows: &[[String; 6]], widths: [usize; 6], terminal: Terminal) -> String {
     let line = |cells: &[String; 6]| {
         let padded = cells.iter().zip(widths);
-        let padded: Vec<String> = padded.map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded: Vec<String> = padded
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         padded.join(GAP).trim_end().to_owned()
     };
     let headings = line(&HEADINGS.map(str::to_owned));

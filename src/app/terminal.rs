@@ -56,7 +56,9 @@ impl Terminal {
     pub fn of_stdout(choice: ColorChoice, environment: &Environment) -> Self {
         let stdout = std::io::stdout();
         let is_terminal = stdout.is_terminal();
-        let asked = environment.value("COLUMNS").and_then(|text| text.parse().ok());
+        let asked = environment
+            .value("COLUMNS")
+            .and_then(|text| text.parse().ok());
         let own = || {
             let size = terminal_size::terminal_size_of(&stdout)?;
             Some(usize::from(size.0.0))

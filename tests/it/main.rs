@@ -27,6 +27,7 @@ mod multipart;
 mod program;
 mod retry;
 mod signing;
+mod snapshots;
 mod store_faults;
 mod streaming;
 mod support;

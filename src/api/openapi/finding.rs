@@ -80,7 +80,10 @@ impl fmt::Display for Finding {
             ..
         } = self;
         let severity = self.severity.name();
-        write!(out, "{file}:{line}:{column}: {severity}: {message} [{code}]")?;
+        write!(
+            out,
+            "{file}:{line}:{column}: {severity}: {message} [{code}]"
+        )?;
         if !self.also.is_empty() {
             write!(out, " ({} places)", self.also.len() + 1)?;
         }
@@ -328,7 +331,11 @@ mod tests {
         let messages: Vec<&str> = found.iter().map(|f| f.message.as_str()).collect();
         assert_eq!(messages, ["same", "keys"]);
         assert_eq!(found[1].also[0].line, 2);
-        assert!(found[1].to_string().ends_with("keys [not-honoured] (2 places)"));
+        assert!(
+            found[1]
+                .to_string()
+                .ends_with("keys [not-honoured] (2 places)")
+        );
     }
 
     #[test]

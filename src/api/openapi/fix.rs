@@ -72,10 +72,7 @@ impl Fix {
     #[cfg(test)]
     pub(super) fn applied(&self, document: &str) -> String {
         let lines = document.split_inclusive('\n');
-        let start: usize = lines
-            .take(self.line as usize - 1)
-            .map(str::len)
-            .sum();
+        let start: usize = lines.take(self.line as usize - 1).map(str::len).sum();
         let chars = document[start..].chars().take(self.column as usize - 1);
         let at = start + chars.map(char::len_utf8).sum::<usize>();
         format!("{}{}{}", &document[..at], self.text, &document[at..])
@@ -124,14 +121,24 @@ mod tests {
     #[test]
     fn a_member_goes_before_the_first_in_every_style() {
         for (document, syntax, owner, wanted) in [
-            ("{\"a\": 1}", Syntax::Json, "", "{\"list\": [\"*/*\"], \"a\": 1}"),
+            (
+                "{\"a\": 1}",
+                Syntax::Json,
+                "",
+                "{\"list\": [\"*/*\"], \"a\": 1}",
+            ),
             (
                 "{\n  \"a\": 1\n}",
                 Syntax::Json,
                 "",
                 "{\n  \"list\": [\"*/*\"],\n  \"a\": 1\n}",
             ),
-            ("# c\na: 1\n", Syntax::Yaml, "", "# c\nlist: ['*/*']\na: 1\n"),
+            (
+                "# c\na: 1\n",
+                Syntax::Yaml,
+                "",
+                "# c\nlist: ['*/*']\na: 1\n",
+            ),
             (
                 "a:\n  b: 1\n",
                 Syntax::Yaml,

@@ -178,7 +178,13 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         .flat_map(|resource| operation::read_all(&document, &mut shared, resource, findings))
         .collect();
     binary_bodies::check(&document, &binary_media_types, &operations, findings);
-    hints::check(&document, &binary_media_types, &gateway_responses, &operations, findings);
+    hints::check(
+        &document,
+        &binary_media_types,
+        &gateway_responses,
+        &operations,
+        findings,
+    );
     let methods: Vec<Method> = operations
         .into_iter()
         .filter(|operation| operation.in_tree)

@@ -41,7 +41,8 @@ impl SecuritySchemes {
         if let Some(place) = present(&document.root, "security") {
             findings.warn(
                 &place,
-                Code::RootSecurity.says("`security` of the root counts for nothing: wanted in the operations"),
+                Code::RootSecurity
+                    .says("`security` of the root counts for nothing: wanted in the operations"),
             );
         }
         let Some(schemes) = document.shared("securityDefinitions", "securitySchemes") else {
@@ -176,7 +177,8 @@ fn report_access(
     let ignored = authorizers == Authorizers::Ignored;
     if access.authorization == Authorization::AwsIam && authorizers != Authorizers::Verified {
         let message = if ignored {
-            Code::AuthorizationLeftOut.says("AWS_IAM is left out (--ignore-authorizers): everybody may call")
+            Code::AuthorizationLeftOut
+                .says("AWS_IAM is left out (--ignore-authorizers): everybody may call")
         } else {
             Code::NoCallers.says("AWS_IAM: no caller is known ([[identity]] in the configuration file), the method answers 403 to everybody")
         };

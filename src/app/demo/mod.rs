@@ -120,6 +120,7 @@ fn import_settings() -> ImportSettings {
         strict: false,
         fail_on_warnings: false,
         ignore_authorizers: false,
+        allow: Vec::new(),
         knows_callers: false,
         knows_api_keys: false,
     }

@@ -52,8 +52,16 @@ impl<'de> Deserialize<'de> for SilencedCode {
 }
 
 fn nearest(text: &str) -> Option<Code> {
-    let words: Vec<&str> = text.split(['-', '_', ' ']).filter(|w| w.len() > 2).collect();
-    let shared = |code: Code| words.iter().filter(|word| code.name().contains(**word)).count();
+    let words: Vec<&str> = text
+        .split(['-', '_', ' '])
+        .filter(|w| w.len() > 2)
+        .collect();
+    let shared = |code: Code| {
+        words
+            .iter()
+            .filter(|word| code.name().contains(**word))
+            .count()
+    };
     let best = Code::ALL.iter().copied().max_by_key(|&code| shared(code))?;
     (shared(best) > 0).then_some(best)
 }
@@ -64,7 +72,10 @@ mod tests {
 
     #[test]
     fn codes_are_taken_by_name_and_others_get_the_nearest() {
-        assert_eq!("etag-not-mapped".parse(), Ok(SilencedCode(Code::EtagNotMapped)));
+        assert_eq!(
+            "etag-not-mapped".parse(),
+            Ok(SilencedCode(Code::EtagNotMapped))
+        );
         let refused = |text: &str| text.parse::<SilencedCode>().unwrap_err().to_string();
         assert!(refused("etag").ends_with("did you mean `etag-not-mapped`?"));
         assert!(refused("binary_bodies").ends_with("did you mean `binary-bodies`?"));

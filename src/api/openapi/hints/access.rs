@@ -2,11 +2,11 @@
 
 use crate::api::gateway_response::{GatewayResponses, ResponseType};
 use crate::api::model::ParameterLocation;
-use crate::api::openapi::hints::{Survey, maps_header};
 use crate::api::openapi::document::Document;
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::fix::Fix;
+use crate::api::openapi::hints::{Survey, maps_header};
 use crate::api::openapi::operation::Operation;
 
 const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";

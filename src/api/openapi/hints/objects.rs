@@ -1,13 +1,11 @@
 //! What clients of objects and buckets expect, and what only mappings can give them (spec 05, 06, 12).
 
-use crate::api::model::{
-    IntegrationResponse, RequestSource, RequestTarget, S3Uri, UriPart,
-};
-use crate::api::openapi::hints::{Survey, maps_header};
+use crate::api::header_names::{TARGETS_WITHOUT_EFFECT, is_listed};
+use crate::api::model::{IntegrationResponse, RequestSource, RequestTarget, S3Uri, UriPart};
 use crate::api::openapi::binary_bodies::{is_object_uri, path_of};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
-use crate::api::header_names::{TARGETS_WITHOUT_EFFECT, is_listed};
+use crate::api::openapi::hints::{Survey, maps_header};
 
 /// Request fields that make a GET conditional.
 const PRECONDITIONS: [&str; 4] = [
@@ -51,7 +49,9 @@ fn check_targets(survey: &Survey<'_, '_>, findings: &mut Findings) {
         };
         if is_listed(&TARGETS_WITHOUT_EFFECT, name) {
             let key = format!("integration.request.header.{name}");
-            let place = parameters.member(&key).unwrap_or_else(|| parameters.clone());
+            let place = parameters
+                .member(&key)
+                .unwrap_or_else(|| parameters.clone());
             findings.warn(
                 &place,
                 Code::HeaderWithoutEffect.says(format!(
@@ -68,12 +68,17 @@ fn check_key(survey: &Survey<'_, '_>, uri: &S3Uri, findings: &mut Findings) {
         return;
     };
     let has_bucket = uri.bucket.is_some() || path_of(uri).contains('/');
-    let source = survey.integration.request_parameters.iter().find_map(|m| {
-        match (&m.target, &m.source) {
-            (RequestTarget::Path(name), RequestSource::Path(source)) if name == key => Some(source),
-            _ => None,
-        }
-    });
+    let source =
+        survey
+            .integration
+            .request_parameters
+            .iter()
+            .find_map(|m| match (&m.target, &m.source) {
+                (RequestTarget::Path(name), RequestSource::Path(source)) if name == key => {
+                    Some(source)
+                }
+                _ => None,
+            });
     let Some(source) = source.filter(|_| has_bucket) else {
         return;
     };

@@ -1,11 +1,11 @@
 //! Which integration response a status selects, and what the client then sees (spec 06).
 
-use crate::api::openapi::hints::Survey;
+use crate::api::header_names::REMAPPED;
 use crate::api::openapi::document::status;
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
+use crate::api::openapi::hints::Survey;
 use crate::api::openapi::node::{Place, Value, shortened};
-use crate::api::header_names::REMAPPED;
 
 /// Statuses that a backend may send.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
@@ -30,7 +30,10 @@ fn entry<'d>(survey: &Survey<'_, 'd>, pattern: Option<&str>) -> Place<'d> {
 fn check_patterns(survey: &Survey<'_, '_>, findings: &mut Findings) {
     let selection = &survey.integration.selection;
     for (index, response) in survey.integration.responses.iter().enumerate() {
-        if STATUSES.into_iter().any(|status| selection.select(status) == Some(index)) {
+        if STATUSES
+            .into_iter()
+            .any(|status| selection.select(status) == Some(index))
+        {
             continue;
         }
         let pattern = response.pattern.as_deref();

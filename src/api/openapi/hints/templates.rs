@@ -3,10 +3,10 @@
 use crate::api::binary_media_types::BinaryMediaTypes;
 use crate::api::content_handling::request_conversion;
 use crate::api::model::{ContentHandling, MappingTemplate};
-use crate::api::openapi::hints::Survey;
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::fix::Fix;
+use crate::api::openapi::hints::Survey;
 use crate::api::openapi::node::Place;
 
 /// Warns of each template that makes 500 of every request or response that it is for.

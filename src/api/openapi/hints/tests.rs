@@ -42,8 +42,13 @@ const GET: &str = "/paths/~1{bucket}~1{key+}/get";
 const INTEGRATION: &str = "/paths/~1{bucket}~1{key+}/get/x-amazon-apigateway-integration";
 
 fn found(text: &str) -> Vec<Finding> {
-    let imported = import("api", text, &ImportOptions::default()).unwrap_or_else(|f| panic!("{f:#?}"));
-    imported.warnings.into_iter().chain(imported.hints).collect()
+    let imported =
+        import("api", text, &ImportOptions::default()).unwrap_or_else(|f| panic!("{f:#?}"));
+    imported
+        .warnings
+        .into_iter()
+        .chain(imported.hints)
+        .collect()
 }
 
 /// Codes and pointers of what is said of the good document after a change.
@@ -58,7 +63,9 @@ fn said(change: impl FnOnce(&mut Value)) -> Vec<(Code, String)> {
 }
 
 fn at<'v>(document: &'v mut Value, pointer: &str) -> &'v mut Value {
-    document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}"))
+    document
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("{pointer}"))
 }
 
 fn integration(document: &mut Value) -> &mut Value {
@@ -82,7 +89,10 @@ fn each_hint_is_given_for_its_cause_alone() {
         (
             |d| {
                 let parameters = &mut integration(d)["requestParameters"];
-                parameters.as_object_mut().unwrap().remove("integration.request.header.Range");
+                parameters
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("integration.request.header.Range");
             },
             Code::RangeNotMapped,
             "/x-amazon-apigateway-integration/requestParameters",
@@ -90,7 +100,10 @@ fn each_hint_is_given_for_its_cause_alone() {
         (
             |d| {
                 let parameters = &mut integration(d)["requestParameters"];
-                parameters.as_object_mut().unwrap().remove("integration.request.header.If-None-Match");
+                parameters
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("integration.request.header.If-None-Match");
             },
             Code::PreconditionsNotMapped,
             "/x-amazon-apigateway-integration/requestParameters",
@@ -123,7 +136,10 @@ fn each_hint_is_given_for_its_cause_alone() {
         (
             |d| {
                 let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
-                headers.as_object_mut().unwrap().remove("method.response.header.ETag");
+                headers
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("method.response.header.ETag");
             },
             Code::EtagNotMapped,
             "/x-amazon-apigateway-integration/responses/default",
@@ -131,14 +147,18 @@ fn each_hint_is_given_for_its_cause_alone() {
         (
             |d| {
                 let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
-                headers.as_object_mut().unwrap().remove("method.response.header.Content-Type");
+                headers
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("method.response.header.Content-Type");
             },
             Code::ContentTypeNotMapped,
             "/x-amazon-apigateway-integration/responses/default",
         ),
         (
             |d| {
-                d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Date"] = json!({});
+                d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Date"] =
+                    json!({});
                 integration(d)["responses"]["default"]["responseParameters"]["method.response.header.Date"] =
                     json!("integration.response.header.Date");
             },
@@ -146,7 +166,10 @@ fn each_hint_is_given_for_its_cause_alone() {
             "/x-amazon-apigateway-integration/responses/default/responseParameters/method.response.header.Date",
         ),
         (
-            |d| integration(d)["requestParameters"]["integration.request.header.Host"] = json!("'h'"),
+            |d| {
+                integration(d)["requestParameters"]["integration.request.header.Host"] =
+                    json!("'h'")
+            },
             Code::HeaderWithoutEffect,
             "/x-amazon-apigateway-integration/requestParameters/integration.request.header.Host",
         ),
@@ -200,10 +223,18 @@ fn a_listing_without_pages_is_told() {
     let listing = |more: &str| {
         let mut document = good();
         integration(&mut document)["uri"] = json!("arn:aws:apigateway:us-east-1:s3:path/{bucket}");
-        let parameters = integration(&mut document)["requestParameters"].as_object_mut().unwrap();
+        let parameters = integration(&mut document)["requestParameters"]
+            .as_object_mut()
+            .unwrap();
         parameters.remove("integration.request.path.key");
-        parameters.insert(format!("integration.request.querystring.{more}"), json!("'1'"));
-        found(&document.to_string()).into_iter().map(|f| f.code).collect::<Vec<_>>()
+        parameters.insert(
+            format!("integration.request.querystring.{more}"),
+            json!("'1'"),
+        );
+        found(&document.to_string())
+            .into_iter()
+            .map(|f| f.code)
+            .collect::<Vec<_>>()
     };
     assert_eq!(listing("prefix"), [Code::ListNotPageable]);
     assert_eq!(listing("marker"), []);
@@ -246,13 +277,18 @@ fn options_without_the_header_elsewhere_is_told() {
         codes.sort_unstable();
         codes
     };
-    assert_eq!(codes(|_| ()), [Code::CorsMissingOnMethod, Code::CorsMissingOnErrors]);
+    assert_eq!(
+        codes(|_| ()),
+        [Code::CorsMissingOnMethod, Code::CorsMissingOnErrors]
+    );
     let complete = codes(|d| {
-        d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Access-Control-Allow-Origin"] = json!({});
-        integration(d)["responses"]["default"]["responseParameters"]
-            ["method.response.header.Access-Control-Allow-Origin"] = json!("'*'");
+        d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Access-Control-Allow-Origin"] =
+            json!({});
+        integration(d)["responses"]["default"]["responseParameters"]["method.response.header.Access-Control-Allow-Origin"] =
+            json!("'*'");
         let header = json!({"responseParameters": {"gatewayresponse.header.access-control-allow-origin": "'*'"}});
-        d["x-amazon-apigateway-gateway-responses"] = json!({"DEFAULT_4XX": header.clone(), "DEFAULT_5XX": header});
+        d["x-amazon-apigateway-gateway-responses"] =
+            json!({"DEFAULT_4XX": header.clone(), "DEFAULT_5XX": header});
     });
     assert_eq!(complete, []);
 }
@@ -267,13 +303,18 @@ fn one_hint_keeps_all_its_places_and_refuses_nothing() {
     let said = found(&document.to_string());
     assert_eq!(said.len(), 1, "{said:#?}");
     assert_eq!(said[0].severity, Severity::Hint);
-    assert_eq!(said[0].also[0].pointer, "/paths/~1x~1{bucket}~1{key+}/get/responses/418");
+    assert_eq!(
+        said[0].also[0].pointer,
+        "/paths/~1x~1{bucket}~1{key+}/get/responses/418"
+    );
 }
 
 #[test]
 fn the_line_that_mends_a_finding_mends_it() {
     let no_types = |d: &mut Value| {
-        d.as_object_mut().unwrap().remove("x-amazon-apigateway-binary-media-types");
+        d.as_object_mut()
+            .unwrap()
+            .remove("x-amazon-apigateway-binary-media-types");
     };
     let template = |d: &mut Value| integration(d)["requestTemplates"] = json!({"text/css": "x"});
     let changes: [(&dyn Fn(&mut Value), Code); 3] = [
@@ -284,11 +325,17 @@ fn the_line_that_mends_a_finding_mends_it() {
     for (change, code) in changes {
         let mut document = good();
         change(&mut document);
-        for text in [document.to_string(), serde_json::to_string_pretty(&document).unwrap()] {
+        for text in [
+            document.to_string(),
+            serde_json::to_string_pretty(&document).unwrap(),
+        ] {
             let finding = found(&text).into_iter().find(|f| f.code == code).unwrap();
             let mended = finding.fix.unwrap().applied(&text);
             assert!(mended.len() > text.len());
-            assert!(found(&mended).iter().all(|f| f.code != code), "{code}: {mended}");
+            assert!(
+                found(&mended).iter().all(|f| f.code != code),
+                "{code}: {mended}"
+            );
         }
     }
 }
