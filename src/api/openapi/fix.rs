@@ -37,7 +37,7 @@ impl Fix {
             return None;
         }
         let wanted = members.iter().find(|member| member.name == before);
-        let anchor = wanted.or(members.first())?.position;
+        let anchor = wanted.or_else(|| members.first())?.position;
         Some(Self {
             line: anchor.line,
             column: anchor.column,

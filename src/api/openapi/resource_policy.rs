@@ -4,6 +4,7 @@ use crate::api::iam_policy::Policy;
 use crate::api::openapi::Authorizers;
 use crate::api::openapi::document::{Document, is_object, present};
 use crate::api::openapi::finding::Findings;
+use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, Position};
 
 /// Characters of a resource policy, blanks between its parts not counted (spec 11).
@@ -32,7 +33,8 @@ pub fn read(
     if document.options.authorizers == Authorizers::Ignored {
         findings.warn(
             &place,
-            "the resource policy is left out (--ignore-authorizers): everybody may call",
+            Code::AuthorizationLeftOut
+                .says("the resource policy is left out (--ignore-authorizers): everybody may call"),
         );
         return None;
     }

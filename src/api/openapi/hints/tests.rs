@@ -77,118 +77,122 @@ fn nothing_is_said_of_a_document_that_surprises_nobody() {
     assert_eq!(said(|_| ()), []);
 }
 
+type Change = fn(&mut Value);
+
+/// What changes the way to the store, and what is said where.
+const OF_REQUESTS: &[(Change, Code, &str)] = &[
+    (
+        |d| d["paths"]["/{bucket}/{key+}"]["get"]["parameters"][0]["required"] = json!(true),
+        Code::RequiredNotChecked,
+        "/parameters",
+    ),
+    (
+        |d| {
+            let parameters = &mut integration(d)["requestParameters"];
+            parameters
+                .as_object_mut()
+                .unwrap()
+                .remove("integration.request.header.Range");
+        },
+        Code::RangeNotMapped,
+        "/x-amazon-apigateway-integration/requestParameters",
+    ),
+    (
+        |d| {
+            let parameters = &mut integration(d)["requestParameters"];
+            parameters
+                .as_object_mut()
+                .unwrap()
+                .remove("integration.request.header.If-None-Match");
+        },
+        Code::PreconditionsNotMapped,
+        "/x-amazon-apigateway-integration/requestParameters",
+    ),
+    (
+        |d| integration(d)["responses"]["206"]["statusCode"] = json!(200),
+        Code::PartialAsWhole,
+        "/x-amazon-apigateway-integration/responses",
+    ),
+    (
+        |d| integration(d)["responses"]["304"]["statusCode"] = json!(200),
+        Code::NotModifiedAsSuccess,
+        "/x-amazon-apigateway-integration/responses",
+    ),
+    (
+        |d| integration(d)["responses"]["4\\d{2}"]["statusCode"] = json!(206),
+        Code::ErrorsAsSuccess,
+        "/x-amazon-apigateway-integration/responses",
+    ),
+];
+
+/// What changes the way back, and what is said where.
+const OF_RESPONSES: &[(Change, Code, &str)] = &[
+    (
+        |d| integration(d)["responses"]["404"] = json!({"statusCode": 404}),
+        Code::ResponseNeverSelected,
+        "/x-amazon-apigateway-integration/responses/404",
+    ),
+    (
+        |d| d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["418"] = json!({}),
+        Code::StatusNeverSent,
+        "/responses/418",
+    ),
+    (
+        |d| {
+            let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
+            headers
+                .as_object_mut()
+                .unwrap()
+                .remove("method.response.header.ETag");
+        },
+        Code::EtagNotMapped,
+        "/x-amazon-apigateway-integration/responses/default",
+    ),
+    (
+        |d| {
+            let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
+            headers
+                .as_object_mut()
+                .unwrap()
+                .remove("method.response.header.Content-Type");
+        },
+        Code::ContentTypeNotMapped,
+        "/x-amazon-apigateway-integration/responses/default",
+    ),
+    (
+        |d| {
+            d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Date"] =
+                json!({});
+            integration(d)["responses"]["default"]["responseParameters"]["method.response.header.Date"] =
+                json!("integration.response.header.Date");
+        },
+        Code::HeaderRemapped,
+        "/x-amazon-apigateway-integration/responses/default/responseParameters/method.response.header.Date",
+    ),
+    (
+        |d| integration(d)["requestParameters"]["integration.request.header.Host"] = json!("'h'"),
+        Code::HeaderWithoutEffect,
+        "/x-amazon-apigateway-integration/requestParameters/integration.request.header.Host",
+    ),
+    (
+        |d| integration(d)["requestTemplates"] = json!({"text/css": "x"}),
+        Code::TemplateOnBinary,
+        "/x-amazon-apigateway-integration/requestTemplates/text~1css",
+    ),
+    (
+        |d| {
+            integration(d)["responses"]["5\\d{2}"] = json!({
+                "statusCode": 500, "contentHandling": "CONVERT_TO_BINARY", "responseTemplates": {"text/css": "x"},
+            });
+        },
+        Code::TemplateOnBinary,
+        "/x-amazon-apigateway-integration/responses/5\\d{2}/responseTemplates",
+    ),
+];
+
 #[test]
 fn each_hint_is_given_for_its_cause_alone() {
-    type Change = fn(&mut Value);
-    let cases: &[(Change, Code, &str)] = &[
-        (
-            |d| d["paths"]["/{bucket}/{key+}"]["get"]["parameters"][0]["required"] = json!(true),
-            Code::RequiredNotChecked,
-            "/parameters",
-        ),
-        (
-            |d| {
-                let parameters = &mut integration(d)["requestParameters"];
-                parameters
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("integration.request.header.Range");
-            },
-            Code::RangeNotMapped,
-            "/x-amazon-apigateway-integration/requestParameters",
-        ),
-        (
-            |d| {
-                let parameters = &mut integration(d)["requestParameters"];
-                parameters
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("integration.request.header.If-None-Match");
-            },
-            Code::PreconditionsNotMapped,
-            "/x-amazon-apigateway-integration/requestParameters",
-        ),
-        (
-            |d| integration(d)["responses"]["206"]["statusCode"] = json!(200),
-            Code::PartialAsWhole,
-            "/x-amazon-apigateway-integration/responses",
-        ),
-        (
-            |d| integration(d)["responses"]["304"]["statusCode"] = json!(200),
-            Code::NotModifiedAsSuccess,
-            "/x-amazon-apigateway-integration/responses",
-        ),
-        (
-            |d| integration(d)["responses"]["4\\d{2}"]["statusCode"] = json!(206),
-            Code::ErrorsAsSuccess,
-            "/x-amazon-apigateway-integration/responses",
-        ),
-        (
-            |d| integration(d)["responses"]["404"] = json!({"statusCode": 404}),
-            Code::ResponseNeverSelected,
-            "/x-amazon-apigateway-integration/responses/404",
-        ),
-        (
-            |d| d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["418"] = json!({}),
-            Code::StatusNeverSent,
-            "/responses/418",
-        ),
-        (
-            |d| {
-                let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
-                headers
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("method.response.header.ETag");
-            },
-            Code::EtagNotMapped,
-            "/x-amazon-apigateway-integration/responses/default",
-        ),
-        (
-            |d| {
-                let headers = &mut integration(d)["responses"]["default"]["responseParameters"];
-                headers
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("method.response.header.Content-Type");
-            },
-            Code::ContentTypeNotMapped,
-            "/x-amazon-apigateway-integration/responses/default",
-        ),
-        (
-            |d| {
-                d["paths"]["/{bucket}/{key+}"]["get"]["responses"]["200"]["headers"]["Date"] =
-                    json!({});
-                integration(d)["responses"]["default"]["responseParameters"]["method.response.header.Date"] =
-                    json!("integration.response.header.Date");
-            },
-            Code::HeaderRemapped,
-            "/x-amazon-apigateway-integration/responses/default/responseParameters/method.response.header.Date",
-        ),
-        (
-            |d| {
-                integration(d)["requestParameters"]["integration.request.header.Host"] =
-                    json!("'h'")
-            },
-            Code::HeaderWithoutEffect,
-            "/x-amazon-apigateway-integration/requestParameters/integration.request.header.Host",
-        ),
-        (
-            |d| integration(d)["requestTemplates"] = json!({"text/css": "x"}),
-            Code::TemplateOnBinary,
-            "/x-amazon-apigateway-integration/requestTemplates/text~1css",
-        ),
-        (
-            |d| {
-                integration(d)["responses"]["5\\d{2}"] = json!({
-                    "statusCode": 500, "contentHandling": "CONVERT_TO_BINARY", "responseTemplates": {"text/css": "x"},
-                });
-            },
-            Code::TemplateOnBinary,
-            "/x-amazon-apigateway-integration/responses/5\\d{2}/responseTemplates",
-        ),
-    ];
-    for (change, code, place) in cases {
+    for (change, code, place) in OF_REQUESTS.iter().chain(OF_RESPONSES) {
         let mut said = said(change);
         // Another status in an integration response leaves a declared one without any.
         said.retain(|(found, _)| *found != Code::StatusNeverSent || found == code);
@@ -288,7 +292,7 @@ fn options_without_the_header_elsewhere_is_told() {
             json!("'*'");
         let header = json!({"responseParameters": {"gatewayresponse.header.access-control-allow-origin": "'*'"}});
         d["x-amazon-apigateway-gateway-responses"] =
-            json!({"DEFAULT_4XX": header.clone(), "DEFAULT_5XX": header});
+            json!({"DEFAULT_4XX": header, "DEFAULT_5XX": header});
     });
     assert_eq!(complete, []);
 }
@@ -317,10 +321,10 @@ fn the_line_that_mends_a_finding_mends_it() {
             .remove("x-amazon-apigateway-binary-media-types");
     };
     let template = |d: &mut Value| integration(d)["requestTemplates"] = json!({"text/css": "x"});
-    let changes: [(&dyn Fn(&mut Value), Code); 3] = [
-        (&no_types, Code::BinaryBodies),
-        (&template, Code::TemplateOnBinary),
-        (&with_preflight, Code::CorsMissingOnErrors),
+    let changes: [(Change, Code); 3] = [
+        (no_types, Code::BinaryBodies),
+        (template, Code::TemplateOnBinary),
+        (with_preflight, Code::CorsMissingOnErrors),
     ];
     for (change, code) in changes {
         let mut document = good();
