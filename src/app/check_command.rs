@@ -205,7 +205,7 @@ mod tests {
         assert!(report.contains(": warning: "), "{report}");
         let (report, sound) = reported(GUARDED, true);
         assert!(
-            !sound && report.contains("refused, 1 warning, "),
+            !sound && report.contains("refused, 2 warnings, "),
             "{report}"
         );
     }

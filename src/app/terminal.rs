@@ -167,8 +167,8 @@ mod tests {
         );
         let long = "x".repeat(50);
         assert_eq!(
-            wrapped(24, &format!("a {long} b"), 0, 2),
-            format!("a\n  {long}\n  b")
+            wrapped(24, &format!("aaa {long} b"), 0, 2),
+            format!("aaa\n  {long}\n  b")
         );
         assert_eq!(Terminal::default().wrapped(text, 0, 4), text);
     }

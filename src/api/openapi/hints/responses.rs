@@ -85,7 +85,7 @@ fn check_remapped(survey: &Survey<'_, '_>, findings: &mut Findings) {
     for response in &survey.integration.responses {
         for mapping in &response.parameters {
             let known = |name: &&str| name.eq_ignore_ascii_case(&mapping.header);
-            if !REMAPPED.iter().any(|name| known(name)) {
+            if !REMAPPED.iter().any(known) {
                 continue;
             }
             let entry = entry(survey, response.pattern.as_deref());
