@@ -53,7 +53,7 @@ pub enum Command {
     /// Start an embedded S3 store and the sample API in front of it
     Demo(DemoArgs),
     /// Serve an OpenAPI document in front of an S3 endpoint
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Say what is wrong in documents, every fault with file:line:column
     Check(CheckArgs),
     /// Print the compiled table of a document
