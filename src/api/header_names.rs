@@ -13,6 +13,14 @@ pub const FORBIDDEN_TARGETS: [&str; 9] = [
     "x-amzn-trace-id",
 ];
 
+/// Mapping targets that fail an `http` or `http_proxy` integration with 500 (spec 02, "Mapping targets").
+pub const HTTP_FORBIDDEN_TARGETS: [&str; 4] = [
+    "content-length",
+    "transfer-encoding",
+    "x-amzn-apigateway-api-id",
+    "x-amzn-trace-id",
+];
+
 /// Mapping targets without effect on an `aws` integration: `Referer`, and what signing writes by itself.
 pub const TARGETS_WITHOUT_EFFECT: [&str; 7] = [
     "host",

@@ -172,7 +172,7 @@ fn is_bucket(text: &str) -> bool {
 }
 
 /// Splits a part of a request target at its `{name}` placeholders.
-fn parse_template(text: &str) -> Result<UriTemplate, UriFault> {
+pub(super) fn parse_template(text: &str) -> Result<UriTemplate, UriFault> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((literal, after)) = rest.split_once('{') {

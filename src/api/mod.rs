@@ -4,6 +4,7 @@ pub mod binary_media_types;
 pub mod content_handling;
 pub mod gateway_response;
 pub mod header_names;
+pub mod http_uri;
 pub mod iam_policy;
 pub mod integration_uri;
 pub mod model;

@@ -103,7 +103,7 @@ pub struct Integration {
     pub selection: super::selection_pattern::SelectionTable,
 }
 
-/// The kinds of integration that this version runs, and the place of the others.
+/// The kinds of integration.
 #[derive(Debug)]
 pub enum IntegrationKind {
     /// `type: aws` with an `s3` URI.
@@ -112,11 +112,23 @@ pub enum IntegrationKind {
     S3Action(S3Action),
     /// `type: mock`: no backend; the request template says which integration response answers.
     Mock,
-    /// Known to API Gateway and read without fault, but not run by this version: the method answers 500.
-    NotRun {
-        /// `http`, `http_proxy`.
-        what: String,
-    },
+    /// `type: http`: heads and bodies are converted as for S3, nothing is signed.
+    Http(HttpUri),
+    /// `type: http_proxy`: heads and bodies pass.
+    HttpProxy(HttpUri),
+}
+
+/// The URL of an `http` or `http_proxy` integration, stage variables filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUri {
+    /// `http[s]://host[:port]`, the port only if it is not the scheme's.
+    pub origin: String,
+    /// For the Host field.
+    pub authority: String,
+    /// The path, always with a leading `/`.
+    pub path: UriTemplate,
+    /// What follows `?`, without it; empty for none.
+    pub query: UriTemplate,
 }
 
 /// `arn:aws:apigateway:{region}:{subdomain.}s3:path/{rest}`, stage variables filled in.

@@ -7,6 +7,7 @@ use crate::api::content_handling::Conversion;
 use crate::api::content_handling::request_conversion;
 use crate::api::content_handling::response_conversion;
 use crate::api::model::Authorization;
+use crate::api::model::HttpUri;
 use crate::api::model::Integration;
 use crate::api::model::IntegrationKind;
 use crate::api::model::Method;
@@ -204,7 +205,8 @@ fn integration_text(method: &Method, integration: &Integration) -> String {
             let method = operation.http_method();
             format!("{method} {subdomain}s3:action/{}", operation.name())
         }
-        IntegrationKind::NotRun { what } => format!("{what}: not in this version, answers 500"),
+        IntegrationKind::Http(uri) => http_text(method, integration, "http", uri),
+        IntegrationKind::HttpProxy(uri) => http_text(method, integration, "http_proxy", uri),
         IntegrationKind::S3(uri) => {
             let client = method.http_method.as_str();
             let sent = integration.http_method.as_deref().unwrap_or(client);
@@ -219,6 +221,19 @@ fn integration_text(method: &Method, integration: &Integration) -> String {
             format!("{sent} {subdomain}s3:path{path}{mark}{query}{operation}")
         }
     }
+}
+
+/// `GET http http://host/{path}`
+fn http_text(method: &Method, integration: &Integration, kind: &str, uri: &HttpUri) -> String {
+    let client = method.http_method.as_str();
+    let sent = integration.http_method.as_deref().unwrap_or(client);
+    let query = text_of(&uri.query);
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!(
+        "{sent} {kind} {}{}{mark}{query}",
+        uri.origin,
+        text_of(&uri.path)
+    )
 }
 
 fn text_of(template: &UriTemplate) -> String {

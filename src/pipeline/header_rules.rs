@@ -2,7 +2,9 @@
 //!
 //! Tables only: `method_request`, `integration_request` and `integration_response` apply them.
 
-use crate::api::header_names::{FORBIDDEN_TARGETS, REMAPPED, TARGETS_WITHOUT_EFFECT};
+use crate::api::header_names::{
+    FORBIDDEN_TARGETS, HTTP_FORBIDDEN_TARGETS, REMAPPED, TARGETS_WITHOUT_EFFECT, is_listed,
+};
 use crate::api::model::IntegrationKind;
 use crate::wire::http1::fields::{Fields, is_token, is_value_byte};
 use crate::wire::http1::persistence::nominated_by_connection;
@@ -38,11 +40,16 @@ const REMAPPED_OF_AWS_AND_HTTP: [&str; 10] = [
     "www-authenticate",
 ];
 
+/// Those that the column `http_proxy` drops, and what belongs to the backend's connection (RFC 9110 §7.6.1).
+const DROPPED_OF_PROXY: [&str; 4] = ["content-encoding", "via", "keep-alive", "proxy-connection"];
+
 /// The columns of the remap and drop table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
     /// `aws` and `http`.
     AwsOrHttp,
+    /// `http_proxy`.
+    HttpProxy,
     /// `mock`.
     Mock,
 }
@@ -53,9 +60,10 @@ impl Column {
     pub const fn of(kind: &IntegrationKind) -> Self {
         match kind {
             IntegrationKind::Mock => Self::Mock,
-            IntegrationKind::S3(_)
-            | IntegrationKind::S3Action(_)
-            | IntegrationKind::NotRun { .. } => Self::AwsOrHttp,
+            IntegrationKind::HttpProxy(_) => Self::HttpProxy,
+            IntegrationKind::S3(_) | IntegrationKind::S3Action(_) | IntegrationKind::Http(_) => {
+                Self::AwsOrHttp
+            }
         }
     }
 }
@@ -88,22 +96,75 @@ pub enum ResponseRule {
 /// The rule for a header of an `aws` integration request; names in any case.
 #[must_use]
 pub fn target_rule(name: &str) -> TargetRule {
-    if named(&FORBIDDEN_TARGETS, name) {
+    if is_listed(&FORBIDDEN_TARGETS, name) {
         TargetRule::Forbidden
-    } else if named(&TARGETS_WITHOUT_EFFECT, name) {
+    } else if is_listed(&TARGETS_WITHOUT_EFFECT, name) {
         TargetRule::Dropped
     } else {
         TargetRule::Sent
     }
 }
 
+/// Mapping targets that are left out of an `http` or `http_proxy` request: the table's, and what else belongs to the
+/// connection.
+const HTTP_DROPPED_TARGETS: [&str; 7] = [
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "via",
+];
+
+/// Client headers that `http_proxy` does not forward, beside those that are gone (spec 02, "http_proxy").
+const NOT_FORWARDED: [&str; 5] = [
+    "content-encoding",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "via",
+];
+
+/// What a mapping to a header of an `http` or `http_proxy` request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpTargetRule {
+    /// Sent.
+    Sent,
+    /// In place of the URL's authority.
+    Host,
+    /// Left out without a word.
+    Dropped,
+    /// The request fails with 500.
+    Forbidden,
+}
+
+/// The rule for a header of an `http` or `http_proxy` integration request; names in any case.
+#[must_use]
+pub fn http_target_rule(name: &str) -> HttpTargetRule {
+    if is_listed(&HTTP_FORBIDDEN_TARGETS, name) {
+        HttpTargetRule::Forbidden
+    } else if is_listed(&HTTP_DROPPED_TARGETS, name) {
+        HttpTargetRule::Dropped
+    } else if name.eq_ignore_ascii_case("host") {
+        HttpTargetRule::Host
+    } else {
+        HttpTargetRule::Sent
+    }
+}
+
 /// The rule for a header of the method response; names in any case.
 #[must_use]
 pub fn response_rule(column: Column, name: &str) -> ResponseRule {
-    if name.eq_ignore_ascii_case("transfer-encoding") {
+    let proxied = column == Column::HttpProxy;
+    if name.eq_ignore_ascii_case("transfer-encoding")
+        || (proxied && is_listed(&DROPPED_OF_PROXY, name))
+    {
         ResponseRule::Dropped
-    } else if named(&REMAPPED, name)
-        || (column == Column::AwsOrHttp && named(&REMAPPED_OF_AWS_AND_HTTP, name))
+    } else if proxied && name.eq_ignore_ascii_case("x-amzn-requestid") {
+        ResponseRule::Remapped
+    } else if is_listed(&REMAPPED, name)
+        || (column == Column::AwsOrHttp && is_listed(&REMAPPED_OF_AWS_AND_HTTP, name))
     {
         ResponseRule::Remapped
     } else {
@@ -132,6 +193,14 @@ impl<'h> VisibleHeaders<'h> {
         self.0.iter().filter(move |(name, _)| visible(name))
     }
 
+    /// What `http_proxy` sends on.
+    pub fn forwarded(self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+        self.0.iter().filter(move |(name, _)| {
+            std::str::from_utf8(name)
+                .is_ok_and(|name| !self.hides(name) && !is_listed(&NOT_FORWARDED, name))
+        })
+    }
+
     /// As [`last_value`].
     #[must_use]
     pub fn last(self, name: &str) -> Option<&'h [u8]> {
@@ -154,7 +223,7 @@ impl<'h> VisibleHeaders<'h> {
 
     /// Gone for every request, nominated by this one's Connection field (RFC 9110 §7.6.1), or its signature.
     fn hides(self, name: &str) -> bool {
-        named(&GONE, name)
+        is_listed(&GONE, name)
             || nominated_by_connection(self.0, name.as_bytes())
             || self.is_signature(name)
     }
@@ -208,10 +277,6 @@ pub fn joined_values(fields: &Fields, name: &str) -> Option<Vec<u8>> {
 #[must_use]
 pub fn is_writable(name: &str, value: &[u8]) -> bool {
     is_token(name.as_bytes()) && value.iter().copied().all(is_value_byte)
-}
-
-fn named(list: &[&str], name: &str) -> bool {
-    list.iter().any(|listed| listed.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -93,7 +93,11 @@ impl<'t> MethodRequest<'t, '_> {
 }
 
 /// GET, HEAD and OPTIONS have no body (spec 02). DELETE has one only if the client sent one or a template makes it.
-fn sends_body(method: &[u8], request: &MethodRequest<'_, '_>, has_template: bool) -> bool {
+pub(super) fn sends_body(
+    method: &[u8],
+    request: &MethodRequest<'_, '_>,
+    has_template: bool,
+) -> bool {
     let client_sends = || {
         !matches!(
             request_framing(request.head()),

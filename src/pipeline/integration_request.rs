@@ -172,9 +172,9 @@ fn runnable(
             match &integration.kind {
                 IntegrationKind::S3(uri) => Ok((integration, StoreTarget::Path(uri))),
                 IntegrationKind::S3Action(action) => Ok((integration, StoreTarget::Action(action))),
-                IntegrationKind::Mock | IntegrationKind::NotRun { .. } => {
-                    Err(GatewayFault::configuration_error())
-                }
+                IntegrationKind::Mock
+                | IntegrationKind::Http(_)
+                | IntegrationKind::HttpProxy(_) => Err(GatewayFault::configuration_error()),
             }
         }
         _ => Err(GatewayFault::configuration_error()),

@@ -1,5 +1,6 @@
 //! From the store's answer to the method response: which entry, its headers, what becomes of the body (spec 02, 04, 06).
 
+use crate::api::content_handling::Conversion;
 use crate::api::content_handling::response_conversion;
 use crate::api::model::Integration;
 use crate::api::model::IntegrationResponse;
@@ -22,6 +23,8 @@ use crate::pipeline::template_choice::response_template;
 use crate::pipeline::template_run::{TemplateResult, run_template};
 use crate::vtl::render::Overrides;
 use crate::wire::http1::fields::Fields;
+use crate::wire::http1::head::ResponseHead;
+use crate::wire::http1::persistence::nominated_by_connection;
 
 /// The response to the client, without its framing.
 #[derive(Clone, Debug)]
@@ -38,7 +41,7 @@ pub struct MethodResponse<'t> {
 
 /// A request whose integration was called: all that its response depends on.
 #[derive(Clone, Copy)]
-pub(super) struct ResponseSide<'r, 't, 'h> {
+pub struct ResponseSide<'r, 't, 'h> {
     /// The method request.
     pub(super) request: &'r MethodRequest<'t, 'h>,
     /// Its integration.
@@ -78,7 +81,9 @@ impl<'t> IntegrationRequest<'t, '_> {
             .method_response(context, backend_status, backend_fields, body)
     }
 
-    const fn response_side(&self) -> ResponseSide<'_, 't, '_> {
+    /// What the response depends on.
+    #[must_use]
+    pub const fn response_side(&self) -> ResponseSide<'_, 't, '_> {
         ResponseSide {
             request: &self.request,
             integration: self.integration,
@@ -89,7 +94,10 @@ impl<'t> IntegrationRequest<'t, '_> {
 
 impl<'t> ResponseSide<'_, 't, '_> {
     /// As [`IntegrationRequest::response_body_need`].
-    pub(super) fn body_need(
+    ///
+    /// # Errors
+    /// The same.
+    pub fn body_need(
         self,
         backend_status: u16,
         backend_fields: &Fields,
@@ -106,7 +114,10 @@ impl<'t> ResponseSide<'_, 't, '_> {
     }
 
     /// As [`IntegrationRequest::method_response`].
-    pub(super) fn method_response(
+    ///
+    /// # Errors
+    /// The same.
+    pub fn method_response(
         self,
         context: &RequestContext<'_>,
         backend_status: u16,
@@ -115,6 +126,41 @@ impl<'t> ResponseSide<'_, 't, '_> {
     ) -> Result<MethodResponse<'t>, GatewayFault> {
         let response = self.selected(backend_status)?;
         self.respond(response, context, backend_fields, body.unwrap_or_default())
+    }
+
+    /// The response of an `http_proxy` integration: the backend's own (spec 02, "Response headers to the client").
+    #[must_use]
+    pub fn proxied_response(
+        self,
+        context: &RequestContext<'_>,
+        backend: &ResponseHead,
+    ) -> MethodResponse<'t> {
+        let mut fields = Fields::new();
+        for (name, value) in backend.fields.iter() {
+            let Ok(text) = std::str::from_utf8(name) else {
+                continue;
+            };
+            match response_rule(Column::HttpProxy, text) {
+                ResponseRule::Remapped => {
+                    fields.push(format!("{REMAPPED_PREFIX}{text}").as_bytes(), value);
+                }
+                ResponseRule::Passed if !nominated_by_connection(&backend.fields, name) => {
+                    fields.push(name, value);
+                }
+                ResponseRule::Passed | ResponseRule::Dropped => {}
+            }
+        }
+        finish_fields(Column::HttpProxy, context, &mut fields);
+        let status = backend.status();
+        MethodResponse {
+            status,
+            fields,
+            body: ResponseBodyPlan {
+                content: BodyContent::Converted(Conversion::Identity),
+                body_allowed: body_allowed(self.request.head().method(), status),
+            },
+            rendered: None,
+        }
     }
 
     /// The method response of the default integration response, to an answer without fields and body.

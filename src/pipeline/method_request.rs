@@ -141,10 +141,12 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         let Some(integration) = &self.method().integration else {
             return BodyNeed::Streams;
         };
-        let renders = matches!(
-            request_template(integration, self.content_type()),
-            Ok(Some(Template::Program(_)))
-        );
+        let proxied = matches!(integration.kind, IntegrationKind::HttpProxy(_));
+        let renders = !proxied
+            && matches!(
+                request_template(integration, self.content_type()),
+                Ok(Some(Template::Program(_)))
+            );
         let is_input = matches!(
             &integration.kind,
             IntegrationKind::S3Action(action) if !action.body_is_object

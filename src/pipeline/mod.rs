@@ -9,6 +9,7 @@ pub mod exchange_record;
 pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;
+pub mod http_request;
 pub mod identity;
 mod integration_body;
 pub mod integration_fields;

@@ -128,12 +128,7 @@ pub fn store_path<'t>(
     let mut wire_query = Vec::new();
     fill(&mut wire_query, &uri.query, values, Keep::Unreserved)?;
     for (name, value) in query {
-        if !wire_query.is_empty() {
-            wire_query.push(b'&');
-        }
-        percent::encode_into(&mut wire_query, name.as_bytes(), Keep::Unreserved);
-        wire_query.push(b'=');
-        percent::encode_into(&mut wire_query, value, Keep::Unreserved);
+        append_query(&mut wire_query, name.as_bytes(), value);
     }
     let mut wire = host.bytes().chain(path.iter().chain(&wire_query).copied());
     if wire.any(|byte| !byte.is_ascii_graphic()) {
@@ -147,8 +142,18 @@ pub fn store_path<'t>(
     })
 }
 
+/// Appends `name=value`, both percent-encoded.
+pub(super) fn append_query(query: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    if !query.is_empty() {
+        query.push(b'&');
+    }
+    percent::encode_into(query, name, Keep::Unreserved);
+    query.push(b'=');
+    percent::encode_into(query, value, Keep::Unreserved);
+}
+
 /// Appends the template's text and gives the places of the filled values.
-fn fill(
+pub(super) fn fill(
     out: &mut Vec<u8>,
     template: &UriTemplate,
     values: &MappedValues<'_>,
@@ -172,7 +177,7 @@ fn fill(
 
 /// Whether a segment with a filled byte in it is `.` or `..`: other stores would walk to another bucket
 /// (spec 03, step 5). Literal dot segments are the document's own wish.
-fn walks(path: &[u8], filled: &[Range<usize>]) -> bool {
+pub(super) fn walks(path: &[u8], filled: &[Range<usize>]) -> bool {
     let mut start = 0;
     path.split(|&byte| byte == b'/').any(|segment| {
         let end = start + segment.len();

@@ -33,6 +33,7 @@ use crate::serve::failure::BodyFault;
 use crate::serve::failure::CallFailure;
 use crate::serve::failure::StoreFault;
 use crate::serve::failure::UploadFault;
+use crate::serve::http_exchange;
 use crate::serve::mock;
 use crate::serve::per_core::Core;
 use crate::serve::reply;
@@ -219,6 +220,9 @@ async fn open<'c>(
         Ok(mock) => return mock::answer(core, &mock, body, context).await,
         Err(other) => other,
     };
+    if method_request.calls_http() {
+        return http_exchange::exchange(core, method_request, body, context).await;
+    }
     match method_request.request_body_need() {
         BodyNeed::Streams => {
             let request = method_request.into_integration_request(context, &gateway.store, None)?;
@@ -246,6 +250,9 @@ async fn forward_whole<'c>(
         Ok(mock) => return Ok(mock::made(&mock, whole, context)?),
         Err(other) => other,
     };
+    if method_request.calls_http() {
+        return http_exchange::of_whole(core, method_request, whole, context).await;
+    }
     method_request.validate_body(whole)?;
     let request = method_request.into_integration_request(context, &gateway.store, Some(whole))?;
     let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
@@ -267,7 +274,7 @@ async fn forward<'c>(
     let answer = send::send(core, &request, upload).await;
     note_answer(record, &answer);
     let answer = answer.map_err(call_failure)?;
-    reply::from_answer(core, &request, context, answer)
+    reply::from_answer(core, request.response_side(), context, answer)
         .await
         .map_err(Failure::Fault)
 }
@@ -331,7 +338,7 @@ fn note_key(context: &RequestContext<'_>, metered: &Metered<'_, '_>) {
 }
 
 /// Notes the store's answer, or why there is none.
-fn note_answer(record: &ExchangeRecord, answer: &Result<Answer, CallFailure>) {
+pub(super) fn note_answer(record: &ExchangeRecord, answer: &Result<Answer, CallFailure>) {
     let now_us = clock::monotonic_us();
     let head = match answer {
         Ok(Answer::Store(upstream)) => &upstream.head,
@@ -426,7 +433,7 @@ pub(super) fn upload_failure(fault: UploadFault) -> Failure {
 }
 
 /// Spec 05, "Outcome of the backend call".
-fn call_failure(failure: CallFailure) -> Failure {
+pub(super) fn call_failure(failure: CallFailure) -> Failure {
     if !matches!(failure, CallFailure::Body(_)) {
         tracing::warn!(?failure, "no answer of the store");
     }

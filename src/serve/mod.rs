@@ -9,6 +9,7 @@ pub mod download;
 pub mod exchange_log;
 pub mod failure;
 pub mod gateway;
+pub mod http_exchange;
 pub mod inbox;
 pub mod memory_body;
 pub mod mock;

@@ -201,7 +201,9 @@ impl<'r> MultipartPut<'r> {
         let part = self.part(id, number, &mut upload, &payload).await?;
         match upload {
             Upload::Stream(streamed) => Ok((part, streamed.source)),
-            Upload::Empty | Upload::Memory(_) | Upload::Parts(_) => Err(Stop::Failed(nonsense())),
+            Upload::Empty | Upload::Memory(_) | Upload::Parts(_) | Upload::Chunked(_) => {
+                Err(Stop::Failed(nonsense()))
+            }
         }
     }
 

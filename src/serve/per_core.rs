@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::api::model::IntegrationKind;
+use crate::api::table::Table;
 use crate::net::buffer::BufferPool;
 use crate::net::clock;
 use crate::net::credentials::slot::CredentialSlot;
@@ -28,6 +30,7 @@ use crate::serve::random_bytes::RandomBytes;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
+use crate::serve::settings::Service;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::canonical_request::Scratch;
@@ -53,6 +56,8 @@ pub struct Core {
     connections: Rc<Cell<usize>>,
     access_log: Option<LineBuffer>,
     upstreams: Upstreams,
+    /// The document's HTTP servers by origin; looked up before the first connection.
+    http_backends: Vec<(String, Endpoint)>,
     lifecycle: Arc<Lifecycle>,
     keys: RefCell<SigningKeyCache>,
     scratch: RefCell<Scratch>,
@@ -75,10 +80,14 @@ impl Core {
         let upstreams = Upstreams::new(limits, &settings.trust, &deadlines);
         let upstream = upstreams.open(&settings.endpoint);
         let access_log = settings.access_log.clone().map(LineBuffer::new);
+        let http_backends = match &settings.service {
+            Service::Gateway(gateway) => http_backends(&gateway.table),
+        };
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),
             settings,
             access_log,
+            http_backends,
             buffers: BufferPool::new(),
             upstream,
             upstreams,
@@ -121,6 +130,14 @@ impl Core {
     #[must_use]
     pub fn upstream_for(&self, endpoint: &Endpoint) -> Rc<UpstreamPool> {
         self.upstreams.of(endpoint)
+    }
+
+    /// The connections to an HTTP server of the document; `None` if it had no address.
+    #[must_use]
+    pub fn http_backend(&self, origin: &str) -> Option<Rc<UpstreamPool>> {
+        let mut known = self.http_backends.iter();
+        let (_, endpoint) = known.find(|(known, _)| known == origin)?;
+        Some(self.upstream_for(endpoint))
     }
 
     /// Signs a request for the store with the slot's keys of this day.
@@ -191,6 +208,29 @@ impl Core {
     pub fn stop_level(&self) -> u64 {
         self.lifecycle.stop.load(Ordering::Relaxed)
     }
+}
+
+/// The servers of all `http` and `http_proxy` integrations, their names looked up, which may block. One without an address
+/// is told and left out: its methods answer 500 (spec 05, "DNS failure").
+fn http_backends(table: &Table) -> Vec<(String, Endpoint)> {
+    let mut backends: Vec<(String, Endpoint)> = Vec::new();
+    let integrations = table.methods.iter().filter_map(|m| m.integration.as_ref());
+    for integration in integrations {
+        let (IntegrationKind::Http(uri) | IntegrationKind::HttpProxy(uri)) = &integration.kind
+        else {
+            continue;
+        };
+        if backends.iter().any(|(known, _)| *known == uri.origin) {
+            continue;
+        }
+        let looked_up = Endpoint::parse(&uri.origin)
+            .and_then(|mut endpoint| endpoint.resolve().map(|()| endpoint));
+        match looked_up {
+            Ok(endpoint) => backends.push((uri.origin.clone(), endpoint)),
+            Err(fault) => tracing::warn!(%fault, "its methods answer 500"),
+        }
+    }
+    backends
 }
 
 /// One open connection.

@@ -5,8 +5,8 @@ use crate::pipeline::body_plan::BodyConverter;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
-use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::integration_response::MethodResponse;
+use crate::pipeline::integration_response::ResponseSide;
 use crate::pipeline::method_request::BodyNeed;
 use crate::serve::client_response::ClientSide;
 use crate::serve::connection::Next;
@@ -39,7 +39,7 @@ pub enum Reply<'t> {
 /// What the gateway says instead.
 pub async fn from_answer<'t>(
     core: &Core,
-    request: &IntegrationRequest<'t, '_>,
+    request: ResponseSide<'_, 't, '_>,
     context: &RequestContext<'_>,
     answer: Answer,
 ) -> Result<Reply<'t>, GatewayFault> {
@@ -51,7 +51,7 @@ pub async fn from_answer<'t>(
         }
         Answer::Store(mut upstream) => {
             let status = upstream.head.status();
-            match request.response_body_need(status, &upstream.head.fields)? {
+            match request.body_need(status, &upstream.head.fields)? {
                 BodyNeed::Streams => {
                     let response =
                         request.method_response(context, status, &upstream.head.fields, None)?;

@@ -3,6 +3,7 @@
 use crate::api::content_handling::Conversion;
 use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::body_plan::RequestBodyPlan;
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::sign::Payload;
 use crate::serve::client_body::ClientBody;
@@ -105,11 +106,22 @@ pub fn prepare_from_memory<'c>(
     request: &IntegrationRequest<'c, '_>,
     whole: &[u8],
 ) -> Result<Upload<'c>, UploadFault> {
-    let plan = request.body();
+    from_memory(request.body(), request.rendered(), whole)
+}
+
+/// Makes a body that was read whole ready by its plan; `rendered` is what a template made of it.
+///
+/// # Errors
+/// The conversion failed.
+pub fn from_memory<'c>(
+    plan: RequestBodyPlan<'c>,
+    rendered: Option<&[u8]>,
+    whole: &[u8],
+) -> Result<Upload<'c>, UploadFault> {
     if !plan.sends_body {
         return Ok(Upload::Empty);
     }
-    if let Some(rendered) = request.rendered() {
+    if let Some(rendered) = rendered {
         return Ok(Upload::Memory(MemoryBody::from_bytes(rendered.to_vec())));
     }
     let mut converter = BodyConverter::new(plan.content);
@@ -141,6 +153,8 @@ pub async fn send(
         Upload::Empty => Payload::None,
         Upload::Memory(body) => memory_payload(body, core.payload_signing),
         Upload::Stream(body) => streamed_payload(body.bytes, core.payload_signing),
+        // S3 takes no body of unknown length
+        Upload::Chunked(_) => return Err(CallFailure::Malformed),
         Upload::Parts(_) => {
             let Upload::Parts(body) = upload else {
                 return Err(CallFailure::Malformed);

@@ -13,6 +13,7 @@ use crate::serve::failure::UploadFault;
 use crate::serve::memory_body::MemoryBody;
 use crate::serve::settings::PayloadSigning;
 use crate::wire::aws_chunked::encode;
+use crate::wire::http1::chunked;
 use crate::wire::sigv4::chunk_signature::ChunkSigner;
 
 /// Bodies up to this length are hashed before they are sent (spec 10, "Choosing a mode").
@@ -40,6 +41,8 @@ pub enum Upload<'c> {
     Stream(StreamedBody<'c>),
     /// It is too long for one PUT, or longer than what is collected to learn its length.
     Parts(PartedBody<'c>),
+    /// Its length is not known; for servers that take chunked coding.
+    Chunked(PartedBody<'c>),
 }
 
 /// A body of known length on its way through.
@@ -51,7 +54,7 @@ pub struct StreamedBody<'c> {
     pub bytes: u64,
 }
 
-/// A body for a multipart upload.
+/// A body whose length is not known before its end.
 #[derive(Debug)]
 pub struct PartedBody<'c> {
     /// What was collected before it was clear that the body is longer; part 1 unless empty.
@@ -226,6 +229,70 @@ impl StreamedBody<'_> {
         }
         Ok(())
     }
+}
+
+impl PartedBody<'_> {
+    /// Sends the body in chunked coding (RFC 9112 §7.1).
+    ///
+    /// # Errors
+    /// Which side failed. The last chunk is then missing on the wire.
+    pub async fn pump_chunked(
+        &mut self,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        pool: &BufferPool,
+    ) -> Result<(), PumpFault> {
+        let mut chunk = pool.take(Class::Body);
+        let mut piece = pool.take(Class::Part);
+        let sent = self
+            .pump_pieces(to, idle_ms, (&mut chunk, &mut piece))
+            .await;
+        pool.give(chunk);
+        pool.give(piece);
+        sent
+    }
+
+    async fn pump_pieces(
+        &mut self,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        (chunk, piece): (&mut Vec<u8>, &mut Vec<u8>),
+    ) -> Result<(), PumpFault> {
+        if let Some(mut first) = self.first.take() {
+            for block in first.blocks_mut() {
+                for part in block.chunks(CHUNK_BYTES) {
+                    send_chunk(part, to, idle_ms, chunk).await?;
+                }
+            }
+        }
+        loop {
+            piece.clear();
+            let max = piece.capacity().min(CHUNK_BYTES);
+            let (result, filled) = self.rest.read(std::mem::take(piece), max).await;
+            *piece = filled;
+            if result.map_err(PumpFault::Client)? == 0 {
+                chunk.clear();
+                chunk.extend_from_slice(chunked::LAST_CHUNK);
+                let all = 0..chunk.len();
+                return send(to, chunk, all, idle_ms).await;
+            }
+            send_chunk(piece, to, idle_ms, chunk).await?;
+        }
+    }
+}
+
+async fn send_chunk(
+    part: &[u8],
+    to: &mut WriteHalf<'_>,
+    idle_ms: u64,
+    chunk: &mut Vec<u8>,
+) -> Result<(), PumpFault> {
+    chunk.clear();
+    chunked::write_chunk_header(chunk, part.len());
+    chunk.extend_from_slice(part);
+    chunk.extend_from_slice(b"\r\n");
+    let all = 0..chunk.len();
+    send(to, chunk, all, idle_ms).await
 }
 
 /// Writes the header of the chunk that lies behind the headroom; tells where the chunk starts now.

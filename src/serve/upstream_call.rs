@@ -11,6 +11,7 @@ use crate::net::stream::WriteHalf;
 use crate::net::upstream::pool::LeaseError;
 use crate::net::upstream::pool::Leased;
 use crate::net::upstream::pool::UpstreamPool;
+use crate::pipeline::http_request::HttpHead;
 use crate::pipeline::sign::SignedRequest;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::failure::CallFailure;
@@ -107,17 +108,18 @@ impl UpstreamResponse {
 pub async fn call(
     core: &Core,
     pool: &Rc<UpstreamPool>,
-    request: SignedRequest,
+    request: impl Into<Outgoing>,
     method: &[u8],
     body: &mut Upload<'_>,
     answer_ms_max: u64,
 ) -> Result<UpstreamResponse, CallFailure> {
-    let (head, signer) = request.into_parts();
-    let mut message = Message { head, signer };
+    let mut message: Outgoing = request.into();
     let has_body = !matches!(body, Upload::Empty)
         && !matches!(body, Upload::Memory(memory) if memory.is_empty());
-    let can_repeat = !matches!(body, Upload::Stream(_) | Upload::Parts(_))
-        && IDEMPOTENT_METHODS.contains(&method);
+    let can_repeat = !matches!(
+        body,
+        Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_)
+    ) && IDEMPOTENT_METHODS.contains(&method);
     let leased = lease(pool, Freshness::Any).await?;
     match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
         Err(CallFailure::Lost(loss)) if can_repeat && loss.allows_retry(has_body) => {
@@ -156,7 +158,7 @@ async fn lease(pool: &Rc<UpstreamPool>, freshness: Freshness) -> Result<Leased, 
 async fn attempt(
     core: &Core,
     mut leased: Leased,
-    message: &mut Message,
+    message: &mut Outgoing,
     method: &[u8],
     body: &mut Upload<'_>,
     answer_ms_max: u64,
@@ -180,7 +182,7 @@ async fn attempt(
             memory.append_to(&mut whole);
             exchange.at_once(&mut leased.stream, whole).await
         }
-        Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) => {
+        Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_) => {
             exchange
                 .side_by_side(core, &mut leased.stream, message, body)
                 .await
@@ -201,10 +203,26 @@ async fn attempt(
     })
 }
 
-/// The signed head, and what signs the chunks behind it.
-struct Message {
+/// A head that may be sent, and what signs the chunks behind it: a [`SignedRequest`], or a head for an HTTP server.
+pub struct Outgoing {
     head: Vec<u8>,
     signer: Option<ChunkSigner>,
+}
+
+impl From<SignedRequest> for Outgoing {
+    fn from(request: SignedRequest) -> Self {
+        let (head, signer) = request.into_parts();
+        Self { head, signer }
+    }
+}
+
+impl From<HttpHead> for Outgoing {
+    fn from(head: HttpHead) -> Self {
+        Self {
+            head: head.into_bytes(),
+            signer: None,
+        }
+    }
 }
 
 /// One try on one connection.
@@ -242,7 +260,7 @@ impl Sending {
         &mut self,
         core: &Core,
         stream: &mut Stream,
-        message: &mut Message,
+        message: &mut Outgoing,
         body: &mut Upload<'_>,
     ) -> Result<bool, CallFailure> {
         let halves = stream.halves().map_err(|_gone| self.lost(false))?;
@@ -255,7 +273,7 @@ impl Sending {
         &mut self,
         core: &Core,
         (mut from, mut to): (ReadHalf<'_>, WriteHalf<'_>),
-        message: &mut Message,
+        message: &mut Outgoing,
         body: &mut Upload<'_>,
     ) -> Result<bool, CallFailure> {
         let (answer_ms_max, idle_ms) = (self.answer_ms_max, self.idle_ms);
@@ -354,7 +372,7 @@ const fn not_sent(failure: CallFailure) -> CallFailure {
 
 async fn send_all(
     core: &Core,
-    message: &mut Message,
+    message: &mut Outgoing,
     body: &mut Upload<'_>,
     to: &mut WriteHalf<'_>,
     idle_ms: u64,
@@ -375,6 +393,7 @@ async fn send_all(
                 .pump(message.signer.take(), to, idle_ms, &core.buffers)
                 .await
         }
+        Upload::Chunked(body) => body.pump_chunked(to, idle_ms, &core.buffers).await,
         Upload::Parts(_) => Err(PumpFault::Client(UploadFault::TooLarge)),
     }
 }

@@ -16,6 +16,7 @@ mod drain;
 mod e2e;
 mod expect_continue;
 mod framing;
+mod http;
 mod iam;
 mod incomplete_bodies;
 mod keep_alive;

@@ -83,7 +83,7 @@ const fn s3_uri(integration: &Integration) -> Option<&S3Uri> {
             S3Operation::GetObject => Some(&action.uri),
             _ => None,
         },
-        IntegrationKind::Mock | IntegrationKind::NotRun { .. } => None,
+        IntegrationKind::Mock | IntegrationKind::Http(_) | IntegrationKind::HttpProxy(_) => None,
     }
 }
 

@@ -18,7 +18,7 @@ const TIMEOUT_MS_MIN: u32 = 50;
 const TIMEOUT_MS_MAX: u32 = 29_000;
 
 /// Every key of an integration.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "type",
     "httpMethod",
     "uri",
@@ -33,6 +33,7 @@ const KEYS: [&str; 15] = [
     "connectionType",
     "connectionId",
     "tlsConfig",
+    "responseTransferMode",
     "responses",
 ];
 
@@ -46,7 +47,12 @@ pub fn read(
 ) -> Option<Integration> {
     check_keys(place, findings);
     let target = integration_target::read(document, place, findings);
-    let request_parameters = request_mapping::read(place, request, findings);
+    let request_parameters = request_mapping::read(
+        place,
+        target.as_ref().map(|target| &target.kind),
+        request,
+        findings,
+    );
     let request_templates = mapping_template::read(place, "requestTemplates", findings);
     let passthrough = passthrough_behavior(place, findings);
     let content_handling = content_handling::read(place, findings);

@@ -1,8 +1,10 @@
 //! What an integration calls: `type`, `uri`, `httpMethod`, `credentials`.
 
+use crate::api::http_uri;
+use crate::api::http_uri::HttpUriFault;
 use crate::api::integration_uri::{IntegrationUri, UriFault, fill_stage_variables};
 use crate::api::model::IntegrationKind;
-use crate::api::openapi::document::{Document, present, scalar, text};
+use crate::api::openapi::document::{Document, flag, object, present, scalar, text};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
 use crate::api::openapi::node::{Place, shortened};
@@ -44,16 +46,6 @@ impl IntegrationType {
             .find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, kind)| kind)
     }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::AwsProxy => "aws_proxy",
-            Self::Mock => "mock",
-            Self::Http => "http",
-            Self::HttpProxy => "http_proxy",
-        }
-    }
 }
 
 /// Reads the target; all its faults are reported.
@@ -62,7 +54,7 @@ pub fn read(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings)
     let http_method = http_method(place, kind, findings);
     let credentials =
         present(place, "credentials").map(|arn| read_credentials(document, &arn, findings));
-    check_connection(place, findings);
+    check_connection(place, kind, findings);
     let backend = backend(document, place, kind?, findings)?;
     Some(Target {
         kind: backend,
@@ -164,7 +156,7 @@ fn filled(document: &Document<'_>, place: &Place<'_>, findings: &mut Findings) -
     Some(filled.text)
 }
 
-fn check_connection(place: &Place<'_>, findings: &mut Findings) {
+fn check_connection(place: &Place<'_>, kind: Option<IntegrationType>, findings: &mut Findings) {
     if let Some(kind) = present(place, "connectionType") {
         match scalar(&kind) {
             Some(name) if name.eq_ignore_ascii_case("INTERNET") => {}
@@ -177,12 +169,52 @@ fn check_connection(place: &Place<'_>, findings: &mut Findings) {
             }
         }
     }
-    for name in ["connectionId", "tlsConfig"] {
-        if let Some(member) = present(place, name) {
+    if let Some(member) = present(place, "connectionId") {
+        findings.warn(&member, "`connectionId` is for VPC links: ignored");
+    }
+    check_tls(place, findings);
+    check_transfer_mode(place, kind, findings);
+}
+
+/// Certificates are always verified: `insecureSkipVerification: true` is refused.
+fn check_tls(place: &Place<'_>, findings: &mut Findings) {
+    let Some(config) = object(place, "tlsConfig", findings) else {
+        return;
+    };
+    for (name, member) in config.members() {
+        if name != "insecureSkipVerification" {
             findings.warn(
                 &member,
-                Code::UnknownKey.says(format!("`{name}` is for http integrations: ignored")),
+                Code::UnknownKey.says(format!(
+                    "found `{}`, wanted insecureSkipVerification: ignored",
+                    shortened(name)
+                )),
             );
+        } else if flag(&member, findings) == Some(true) {
+            findings.error(
+                &member,
+                "found true, wanted false: certificates of backends are always verified here",
+            );
+        }
+    }
+}
+
+/// `responseTransferMode`: bodies stream here in either mode.
+fn check_transfer_mode(place: &Place<'_>, kind: Option<IntegrationType>, findings: &mut Findings) {
+    let Some(member) = present(place, "responseTransferMode") else {
+        return;
+    };
+    let mode = scalar(&member).map(str::to_ascii_uppercase);
+    match mode.as_deref() {
+        Some("BUFFERED") => {}
+        Some("STREAM") if matches!(kind, None | Some(IntegrationType::HttpProxy)) => {}
+        Some("STREAM") => findings.refused_by_gateway(
+            &member,
+            "found STREAM, which API Gateway has for proxy integrations only",
+        ),
+        _ => {
+            let found = member.node.described();
+            findings.error(&member, format!("found {found}, wanted BUFFERED or STREAM"));
         }
     }
 }
@@ -194,14 +226,6 @@ fn backend(
     findings: &mut Findings,
 ) -> Option<IntegrationKind> {
     let at_type = place.member("type").unwrap_or_else(|| place.clone());
-    let not_run = |findings: &mut Findings| {
-        let what = kind.name().to_owned();
-        findings.warn(
-            &at_type,
-            format!("`{what}` integrations are not run in this version: the method answers 500"),
-        );
-        Some(IntegrationKind::NotRun { what })
-    };
     if kind == IntegrationType::Mock {
         return Some(IntegrationKind::Mock);
     }
@@ -226,15 +250,21 @@ fn backend(
             None
         }
         IntegrationType::Mock | IntegrationType::Http | IntegrationType::HttpProxy => {
-            if uri.starts_with("http://") || uri.starts_with("https://") {
-                return not_run(findings);
-            }
+            let parsed = http_uri::parse(&uri);
+            let fault = match parsed {
+                Ok(uri) if kind == IntegrationType::Http => {
+                    return Some(IntegrationKind::Http(uri));
+                }
+                Ok(uri) => return Some(IntegrationKind::HttpProxy(uri)),
+                Err(fault) => fault,
+            };
+            let found = match fault {
+                HttpUriFault::UserInfo => "a URL that may hold a password".to_owned(),
+                _ => format!("`{}`", shortened(&uri)),
+            };
             findings.error(
                 &at_uri,
-                format!(
-                    "Invalid HTTP endpoint specified for URI: found `{}`, wanted http:// or https://",
-                    shortened(&uri)
-                ),
+                format!("Invalid HTTP endpoint specified for URI: found {found}, {fault}"),
             );
             None
         }

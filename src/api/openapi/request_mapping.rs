@@ -1,6 +1,6 @@
 //! `requestParameters` of an integration, against what the method request declares and the URI needs.
 
-use crate::api::header_names::{FORBIDDEN_TARGETS, is_listed};
+use crate::api::header_names::{FORBIDDEN_TARGETS, HTTP_FORBIDDEN_TARGETS, is_listed};
 use crate::api::model::{
     DeclaredParameter, IntegrationKind, ParameterLocation, RequestMapping, RequestSource,
     RequestTarget, UriPart, UriTemplate,
@@ -24,6 +24,7 @@ pub struct MethodRequest<'a> {
 /// Reads the mappings in document order; those with faults are left out.
 pub fn read(
     integration: &Place<'_>,
+    kind: Option<&IntegrationKind>,
     request: &MethodRequest<'_>,
     findings: &mut Findings,
 ) -> Vec<RequestMapping> {
@@ -56,7 +57,7 @@ pub fn read(
             continue;
         };
         if let RequestTarget::Header(name) = &target
-            && is_listed(&FORBIDDEN_TARGETS, name)
+            && is_listed(forbidden_targets(kind), name)
         {
             findings.warn(
                 &value,
@@ -70,6 +71,15 @@ pub fn read(
     mappings
 }
 
+/// Those of the kind's column.
+const fn forbidden_targets(kind: Option<&IntegrationKind>) -> &'static [&'static str] {
+    match kind {
+        Some(IntegrationKind::Http(_) | IntegrationKind::HttpProxy(_)) => &HTTP_FORBIDDEN_TARGETS,
+        Some(IntegrationKind::Mock) => &[],
+        Some(IntegrationKind::S3(_) | IntegrationKind::S3Action(_)) | None => &FORBIDDEN_TARGETS,
+    }
+}
+
 /// Placeholders that nothing fills, and path mappings that fill none.
 pub fn check_placeholders(
     integration: &Place<'_>,
@@ -80,7 +90,8 @@ pub fn check_placeholders(
     let templates: Vec<&UriTemplate> = match kind {
         IntegrationKind::S3(uri) => vec![&uri.path, &uri.query],
         IntegrationKind::S3Action(action) => action.input.iter().map(|p| &p.value).collect(),
-        IntegrationKind::Mock | IntegrationKind::NotRun { .. } => return,
+        IntegrationKind::Http(uri) | IntegrationKind::HttpProxy(uri) => vec![&uri.path, &uri.query],
+        IntegrationKind::Mock => return,
     };
     let placeholders: Vec<&str> = templates
         .into_iter()

@@ -143,6 +143,22 @@ const INTEGRATION_FAULTS: &[Fault<'_>] = &[
         "no VPC links",
     ),
     (
+        "tlsConfig",
+        "{\"insecureSkipVerification\": true}",
+        9,
+        43,
+        "/tlsConfig/insecureSkipVerification",
+        "always verified",
+    ),
+    (
+        "responseTransferMode",
+        "\"CHUNKED\"",
+        9,
+        25,
+        "/responseTransferMode",
+        "wanted BUFFERED or STREAM",
+    ),
+    (
         "requestParameters",
         "[]",
         9,
@@ -257,6 +273,8 @@ fn near_misses_of_those_faults_pass() {
         ("timeoutInMillis", "29000"),
         ("contentHandling", "null"),
         ("connectionType", "\"INTERNET\""),
+        ("responseTransferMode", "\"buffered\""),
+        ("tlsConfig", "{\"insecureSkipVerification\": false}"),
         (
             "requestParameters",
             "{\"integration.request.header.x\": \"method.request.header.h\"}",

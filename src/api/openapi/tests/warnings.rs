@@ -65,7 +65,7 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "[\"method.request.querystring.q\"]",
         "not cached",
     ),
-    ("tlsConfig", "{}", "`tlsConfig` is for http integrations"),
+    ("tlsConfig", "{\"x\": 1}", "wanted insecureSkipVerification"),
     (
         "payloadFormatVersion",
         "\"1.0\"",
