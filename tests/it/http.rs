@@ -19,15 +19,20 @@ use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
 use crate::support::gateway::table_of;
 
+/// The longest `timeoutInMillis`.
+const TIMEOUT_MS_MAX: u32 = 29_000;
+/// For a server that a test wants to see given up.
+const SHORT_MS: u32 = 500;
+
 /// `ANY /v1/{kind}/{proxy+}` goes to `{origin}/base/{proxy}?own=1`, `x-host` and `x-mapped` of the client mapped.
-fn document(origin: &str) -> Value {
+fn document(origin: &str, timeout_ms: u32) -> Value {
     let method = |kind: &str| {
         json!({
             "parameters": [{ "name": "proxy", "in": "path", "required": true, "type": "string" }],
             "responses": { "200": {}, "400": {} },
             "x-amazon-apigateway-integration": {
                 "type": kind, "httpMethod": "ANY", "uri": format!("{origin}/base/{{proxy}}?own=1"),
-                "timeoutInMillis": 200,
+                "timeoutInMillis": timeout_ms,
                 "requestParameters": {
                     "integration.request.path.proxy": "method.request.path.proxy",
                     "integration.request.header.Host": "method.request.querystring.host",
@@ -54,7 +59,11 @@ fn document(origin: &str) -> Value {
 }
 
 fn gateway(driver: DriverChoice, origin: &str) -> Gateway {
-    let table = table_of("http.json", &document(origin).to_string(), "v1");
+    gateway_within(driver, origin, TIMEOUT_MS_MAX)
+}
+
+fn gateway_within(driver: DriverChoice, origin: &str, timeout_ms: u32) -> Gateway {
+    let table = table_of("http.json", &document(origin, timeout_ms).to_string(), "v1");
     let mut settings = settings(table, "http://127.0.0.1:9");
     settings.io_driver = driver;
     Gateway::start(settings)
@@ -278,7 +287,7 @@ fn faults_of_a_server_are_told_as_ever() {
                 _ => drop(connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")),
             }
         });
-        let gateway = gateway(driver, &server.url());
+        let gateway = gateway_within(driver, &server.url(), SHORT_MS);
         for kind in ["http", "proxy"] {
             let get = |path: &str| {
                 fetch(
@@ -375,7 +384,7 @@ fn forbidden_targets_fail_before_anything_is_sent() {
             "X-Amzn-Trace-Id",
             "X-Amzn-Apigateway-Api-Id",
         ] {
-            let mut document = document(&server.url());
+            let mut document = document(&server.url(), TIMEOUT_MS_MAX);
             for (_, resource) in document["paths"].as_object_mut().unwrap() {
                 let integration = &mut resource["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"];
                 let target = format!("integration.request.header.{name}");
