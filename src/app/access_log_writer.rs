@@ -16,12 +16,16 @@ use std::time::Duration;
 
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::net::clock;
+use crate::serve::access_log::LineCounts;
 use crate::serve::settings::Lifecycle;
 
 /// How often batches are looked for. A thread that polls is never woken by a core, which so makes no system call for it.
 const POLL: Duration = Duration::from_millis(20);
 /// How long the end of the program waits for a reader of standard output that takes nothing.
 const FINISH_POLLS_MAX: u32 = 100;
+/// How often lost lines are told of.
+const DROPS_TOLD_MS: u64 = 10_000;
 /// The log may tell who called what: nobody but owner and group reads it.
 const FILE_MODE: u32 = 0o640;
 
@@ -100,13 +104,14 @@ impl AccessLogWriter {
     pub fn start(
         batches: Receiver<Vec<u8>>,
         target: Target,
+        counts: Arc<LineCounts>,
         lifecycle: Arc<Lifecycle>,
     ) -> Result<Self, Failure> {
         let ending = Arc::new(AtomicBool::new(false));
         let shared = Arc::clone(&ending);
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_all(&batches, target, &lifecycle, &shared))
+            .spawn(move || write_all(&batches, target, &counts, &lifecycle, &shared))
             .map_err(|cause| {
                 Failure::new(
                     Exit::FailedWhileRunning,
@@ -132,11 +137,13 @@ impl AccessLogWriter {
 fn write_all(
     batches: &Receiver<Vec<u8>>,
     mut target: Target,
+    counts: &LineCounts,
     lifecycle: &Lifecycle,
     ending: &AtomicBool,
 ) {
     let mut hangups = 0;
     let mut failed = false;
+    let (mut dropped_told, mut told_ms) = (0, 0);
     loop {
         // Read before the queue: what was handed over before the end is then seen.
         let last = ending.load(Ordering::Acquire);
@@ -152,6 +159,16 @@ fn write_all(
             {
                 tracing::error!(%cause, "the access log cannot be written; its lines are lost");
             }
+        }
+        let dropped = counts.dropped.load(Ordering::Relaxed);
+        let now_ms = clock::monotonic_ms();
+        let is_due = told_ms == 0 || last || now_ms.saturating_sub(told_ms) >= DROPS_TOLD_MS;
+        if dropped > dropped_told && is_due {
+            tracing::warn!(
+                lines = dropped - dropped_told,
+                "lines of the access log were dropped: its reader does not keep up, or they were too long"
+            );
+            (dropped_told, told_ms) = (dropped, now_ms.max(1));
         }
         if last {
             return;
@@ -176,7 +193,9 @@ mod tests {
         let target = Target::open(Some(path.clone())).unwrap();
         let (sender, receiver) = sync_channel(4);
         let lifecycle = Arc::new(Lifecycle::default());
-        let writer = AccessLogWriter::start(receiver, target, Arc::clone(&lifecycle)).unwrap();
+        let writer =
+            AccessLogWriter::start(receiver, target, Arc::default(), Arc::clone(&lifecycle))
+                .unwrap();
         sender.send(b"one\n".to_vec()).unwrap();
         while fs::read_to_string(&path).unwrap() != "old\none\n" {
             std::thread::yield_now();

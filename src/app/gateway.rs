@@ -20,6 +20,7 @@ use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
+use crate::serve::access_log::LineCounts;
 use crate::serve::server;
 use crate::serve::server::ServeError;
 use crate::serve::settings::GatewaySettings;
@@ -60,7 +61,7 @@ pub struct Gateway {
     drain_ms_max: u64,
     metering: Arc<Metering>,
     quota_state: Option<QuotaState>,
-    access_log: Option<(Receiver<Vec<u8>>, Target)>,
+    access_log: Option<(Receiver<Vec<u8>>, Target, Arc<LineCounts>)>,
 }
 
 impl Gateway {
@@ -94,7 +95,8 @@ impl Gateway {
             Some(chosen) => {
                 let target = Target::open(chosen.file)?;
                 let (log, batches) = AccessLog::new(chosen.format);
-                (Some(log), Some((batches, target)))
+                let counts = Arc::clone(log.counts());
+                (Some(log), Some((batches, target, counts)))
             }
             None => (None, None),
         };
@@ -136,8 +138,9 @@ impl Gateway {
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<Exit, Failure> {
         let lifecycle = Arc::new(Lifecycle::default());
-        let start =
-            |(batches, target)| AccessLogWriter::start(batches, target, Arc::clone(&lifecycle));
+        let start = |(batches, target, counts)| {
+            AccessLogWriter::start(batches, target, counts, Arc::clone(&lifecycle))
+        };
         let writer = self.access_log.map(start).transpose()?;
         let watch = signals::watch(Arc::clone(&lifecycle), self.drain_ms_max)
             .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
