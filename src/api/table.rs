@@ -24,6 +24,8 @@ pub struct Table {
     pub binary_media_types: BinaryMediaTypes,
     /// `x-amazon-apigateway-api-key-source`
     pub api_key_source: ApiKeySource,
+    /// `x-amazon-apigateway-minimum-compression-size`: bytes; `None`: no body is coded or decoded.
+    pub minimum_compression_size: Option<u64>,
     /// `x-amazon-apigateway-gateway-responses`
     pub gateway_responses: GatewayResponses,
     /// `x-amazon-apigateway-policy`

@@ -5,6 +5,7 @@ use crate::api::content_handling::response_conversion;
 use crate::api::model::Integration;
 use crate::api::model::IntegrationResponse;
 use crate::pipeline::body_plan::{BodyContent, ResponseBodyPlan};
+use crate::pipeline::compression::ResponseCoding;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::header_rules::Column;
@@ -37,6 +38,8 @@ pub struct MethodResponse<'t> {
     pub body: ResponseBodyPlan<'t>,
     /// The body that a template made of the backend's, sent in place of it.
     pub rendered: Option<Vec<u8>>,
+    /// How the body is coded for the client, if it is long enough.
+    pub coding: Option<ResponseCoding>,
 }
 
 /// A request whose integration was called: all that its response depends on.
@@ -152,14 +155,22 @@ impl<'t> ResponseSide<'_, 't, '_> {
         }
         finish_fields(Column::HttpProxy, context, &mut fields);
         let status = backend.status();
+        let body = ResponseBodyPlan {
+            content: BodyContent::Converted(Conversion::Identity),
+            body_allowed: body_allowed(self.request.head().method(), status),
+        };
+        let coding = if body.body_allowed {
+            self.request
+                .response_coding(status, &fields, &backend.fields)
+        } else {
+            None
+        };
         MethodResponse {
             status,
             fields,
-            body: ResponseBodyPlan {
-                content: BodyContent::Converted(Conversion::Identity),
-                body_allowed: body_allowed(self.request.head().method(), status),
-            },
+            body,
             rendered: None,
+            coding,
         }
     }
 
@@ -205,11 +216,18 @@ impl<'t> ResponseSide<'_, 't, '_> {
         let status = overridden.status.unwrap_or(response.status);
         let body = self.body_plan(response, status, backend_fields)?;
         finish_fields(column, context, &mut fields);
+        let coding = if body.body_allowed {
+            self.request
+                .response_coding(status, &fields, backend_fields)
+        } else {
+            None
+        };
         Ok(MethodResponse {
             status,
             fields,
             body,
             rendered: output,
+            coding,
         })
     }
 

@@ -24,7 +24,7 @@ use crate::wire::query::Query;
 pub enum BodyNeed {
     /// The body passes by.
     Streams,
-    /// A model, a mapping or a template reads the whole body.
+    /// A content coding is taken off, or a model, a mapping or a template reads the whole body.
     Whole,
 }
 
@@ -40,7 +40,7 @@ impl<'t, 'h> Metered<'t, 'h> {
     /// Decodes the parameters and, if the method's validator wants it, looks for the required ones.
     ///
     /// # Errors
-    /// A required parameter is missing or blank.
+    /// The body's content coding is not spoken here; a required parameter is missing or blank.
     pub fn into_method_request(self) -> Result<MethodRequest<'t, 'h>, GatewayFault> {
         let Self(Authorized { request, .. }) = self;
         let method_request = MethodRequest {
@@ -48,6 +48,7 @@ impl<'t, 'h> Metered<'t, 'h> {
             query: request.query.map(Query::parse).unwrap_or_default(),
             request,
         };
+        method_request.body_coding()?;
         let validates = method_request
             .method()
             .validator
@@ -127,6 +128,11 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
             .map_err(GatewayFault::invalid_body)
     }
 
+    /// Whether a model is compared with the body.
+    pub(super) fn is_validated(&self) -> bool {
+        self.body_model().is_some()
+    }
+
     pub(super) fn body_model(&self) -> Option<&'t RequestModel> {
         let models = self.method().request_models.as_ref()?;
         models.of_type(self.content_type())
@@ -135,7 +141,7 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
     /// Whether the client's body is needed as a whole: for a model, for a mapping, or for the template that it selects.
     #[must_use]
     pub fn request_body_need(&self) -> BodyNeed {
-        if self.body_model().is_some() {
+        if self.is_validated() || matches!(self.body_coding(), Ok(Some(_))) {
             return BodyNeed::Whole;
         }
         let Some(integration) = &self.method().integration else {

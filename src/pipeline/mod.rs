@@ -4,6 +4,7 @@ pub mod access_log;
 mod action_input;
 pub mod authorize;
 pub mod body_plan;
+pub mod compression;
 pub mod context;
 pub mod exchange_record;
 pub mod gateway_customisation;
@@ -38,3 +39,6 @@ mod sample;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod injection_tests;

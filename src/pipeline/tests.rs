@@ -331,6 +331,7 @@ fn exchange(
         fields,
         body: plan,
         rendered,
+        coding: _,
     } = request.method_response(context, status, &fields, Some(&body(backend)))?;
     let received = match rendered {
         Some(rendered) => rendered,

@@ -1,5 +1,7 @@
 //! Carries a response body from the store to the client by its plan.
 
+use std::borrow::Cow;
+
 use crate::net::buffer::Class;
 use crate::net::clock;
 use crate::net::splice::SpliceError;
@@ -12,6 +14,7 @@ use crate::serve::client_response::OutgoingFraming;
 use crate::serve::failure::BodyFault;
 use crate::serve::per_core::Core;
 use crate::serve::upstream_call::UpstreamResponse;
+use crate::wire::content_coding::Encoder;
 
 /// From this length on the rest of an identity body is spliced.
 const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
@@ -47,7 +50,7 @@ pub async fn relay(
         return head_only(core, client, response).await;
     }
     let mut buffer = core.buffers.take(Class::Body);
-    let result = if response.body.content.is_identity() {
+    let result = if response.body.content.is_identity() && !may_be_coded(response, upstream) {
         relay_as_is(core, client, response, upstream, &mut buffer).await
     } else {
         relay_converted(core, client, response, upstream, &mut buffer).await
@@ -208,12 +211,27 @@ async fn relay_converted(
     while !ended && out.len() < LOOKAHEAD_BYTES_MAX / 2 {
         ended = convert_more(core, upstream, &mut converter, &mut input, &mut out).await?;
     }
-    let framing = match known {
-        Some(length) => OutgoingFraming::Length(length),
-        None if ended => OutgoingFraming::Length(out.len() as u64),
-        None => client.unknown_length(),
+    // Of an unknown length, what was read ahead decides: it is all that is known before the head is sent.
+    let length = known.unwrap_or(out.len() as u64);
+    let coding = response
+        .coding
+        .filter(|coding| length >= coding.bytes_min)
+        .map(|coding| coding.coding);
+    let mut encoder = coding.map(Encoder::new);
+    encode(&mut encoder, ended, &mut out);
+    let mut fields = Cow::Borrowed(&response.fields);
+    let framing = match coding {
+        Some(coding) => {
+            fields.to_mut().set(b"Content-Encoding", coding.name());
+            if ended {
+                OutgoingFraming::Length(out.len() as u64)
+            } else {
+                client.unknown_length()
+            }
+        }
+        None => framing_of(client, known, ended, &out),
     };
-    client.write_head(core, response.status, &response.fields, framing, buffer);
+    client.write_head(core, response.status, &fields, framing, buffer);
     let mut sender = PieceSender {
         framing,
         head_sent: false,
@@ -227,9 +245,44 @@ async fn relay_converted(
                 DownloadFault::Store(fault) => broken_off(client, fault),
                 DownloadFault::Conversion | DownloadFault::Cut => DownloadFault::Cut,
             })?;
+        encode(&mut encoder, ended, &mut out);
         sender.send(core, client, buffer, &out).await?;
     }
     sender.finish(core, client, buffer).await
+}
+
+/// Whether the body gets a content coding unless it turns out to be short.
+fn may_be_coded(response: &MethodResponse<'_>, upstream: &UpstreamResponse) -> bool {
+    let known = upstream.body.remaining();
+    response
+        .coding
+        .is_some_and(|coding| known.is_none_or(|length| length >= coding.bytes_min))
+}
+
+/// Puts the content coding, if there is one, in the place of what it was made of.
+fn encode(encoder: &mut Option<Encoder>, ended: bool, out: &mut Vec<u8>) {
+    if let Some(mut coding) = encoder.take() {
+        let plain = std::mem::take(out);
+        coding.push(&plain, out);
+        if ended {
+            coding.finish(out);
+        } else {
+            *encoder = Some(coding);
+        }
+    }
+}
+
+fn framing_of(
+    client: &mut ClientSide<'_>,
+    known: Option<u64>,
+    ended: bool,
+    out: &[u8],
+) -> OutgoingFraming {
+    match known {
+        Some(length) => OutgoingFraming::Length(length),
+        None if ended => OutgoingFraming::Length(out.len() as u64),
+        None => client.unknown_length(),
+    }
 }
 
 /// Converts one read of the store's body; `true` at its end.

@@ -42,6 +42,7 @@ use crate::serve::send;
 use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::REGION_DEFAULT;
+use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::BodyFraming;
 use crate::wire::http1::framing::FramingError;
@@ -246,17 +247,30 @@ async fn forward_whole<'c>(
     whole: &[u8],
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
-    let method_request = match method_request.into_mock() {
-        Ok(mock) => return Ok(mock::made(&mock, whole, context)?),
-        Err(other) => other,
-    };
     if method_request.calls_http() {
         return http_exchange::of_whole(core, method_request, whole, context).await;
     }
-    method_request.validate_body(whole)?;
-    let request = method_request.into_integration_request(context, &gateway.store, Some(whole))?;
-    let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
+    let decoded = method_request.decoded_body(whole, decoded_bytes_max(core))?;
+    method_request.validate_body(&decoded)?;
+    let method_request = match method_request.into_mock() {
+        Ok(mock) => return Ok(mock::made(&mock, &decoded, context)?),
+        Err(other) => other,
+    };
+    let request =
+        method_request.into_integration_request(context, &gateway.store, Some(&decoded))?;
+    let upload = send::prepare_from_memory(&request, &decoded).map_err(upload_failure)?;
     forward(core, request, upload, context).await
+}
+
+/// A decoded body is held against the payload limit as it came and as it is; it is never longer than what is collected.
+pub(super) fn decoded_bytes_max(core: &Core) -> usize {
+    let limit = core.settings.limits.payload_bytes_max;
+    let bytes = if limit == 0 {
+        COLLECTED_BYTES_MAX
+    } else {
+        limit.min(COLLECTED_BYTES_MAX)
+    };
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Signed, sent, answered.

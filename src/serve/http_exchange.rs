@@ -11,6 +11,7 @@ use crate::pipeline::method_request::MethodRequest;
 use crate::serve::client_body::ClientBody;
 use crate::serve::client_body::ConvertedBody;
 use crate::serve::failure::UploadFault;
+use crate::serve::gateway::decoded_bytes_max;
 use crate::serve::gateway::Failure;
 use crate::serve::gateway::call_failure;
 use crate::serve::gateway::note_answer;
@@ -65,9 +66,10 @@ pub async fn of_whole<'c>(
     whole: &[u8],
     context: &RequestContext<'_>,
 ) -> Result<Reply<'c>, Failure> {
-    method_request.validate_body(whole)?;
-    let request = method_request.into_http_request(context, Some(whole))?;
-    let upload = send::from_memory(request.body(), request.rendered(), whole);
+    let decoded = method_request.decoded_body(whole, decoded_bytes_max(core))?;
+    method_request.validate_body(&decoded)?;
+    let request = method_request.into_http_request(context, Some(&decoded))?;
+    let upload = send::from_memory(request.body(), request.rendered(), &decoded);
     let upload = upload.map_err(upload_failure)?;
     send(core, &request, upload, context).await
 }

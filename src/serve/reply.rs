@@ -1,7 +1,9 @@
 //! From the store's answer, or a fault, to bytes for the client.
 
 use crate::net::clock;
+use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::compression::ResponseCoding;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
@@ -17,6 +19,8 @@ use crate::serve::per_core::Core;
 use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::upstream_call::UpstreamResponse;
+use crate::wire::content_coding::ContentCoding;
+use crate::wire::content_coding::Encoder;
 use crate::wire::http1::head::RequestHead;
 
 /// What a mapping may read of a response body: API Gateway's payload limit.
@@ -86,32 +90,43 @@ fn note_conversion(context: &RequestContext<'_>, response: &MethodResponse<'_>) 
 ///
 /// # Errors
 /// The conversion failed.
-pub fn made(response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, GatewayFault> {
+pub fn made(mut response: MethodResponse<'_>, body: &[u8]) -> Result<FaultResponse, GatewayFault> {
     let mut out = Vec::new();
-    if !response.body.body_allowed {
-        return Ok(FaultResponse {
-            status: response.status,
-            fields: response.fields,
-            body: out,
-        });
+    if response.body.body_allowed {
+        out = match response.rendered {
+            Some(rendered) => rendered,
+            None => converted(response.body.content, body)?,
+        };
+        if let Some(ResponseCoding { coding, bytes_min }) = response.coding
+            && out.len() as u64 >= bytes_min
+        {
+            out = coded(coding, &out);
+            response.fields.set(b"Content-Encoding", coding.name());
+        }
     }
-    if let Some(rendered) = response.rendered {
-        return Ok(FaultResponse {
-            status: response.status,
-            fields: response.fields,
-            body: rendered,
-        });
-    }
-    let mut converter = BodyConverter::new(response.body.content);
-    converter
-        .push(body, &mut out)
-        .and_then(|()| converter.finish(&mut out))
-        .map_err(|_fault| GatewayFault::configuration_error())?;
     Ok(FaultResponse {
         status: response.status,
         fields: response.fields,
         body: out,
     })
+}
+
+fn converted(content: BodyContent<'_>, body: &[u8]) -> Result<Vec<u8>, GatewayFault> {
+    let mut out = Vec::new();
+    let mut converter = BodyConverter::new(content);
+    converter
+        .push(body, &mut out)
+        .and_then(|()| converter.finish(&mut out))
+        .map_err(|_fault| GatewayFault::configuration_error())?;
+    Ok(out)
+}
+
+fn coded(coding: ContentCoding, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = Encoder::new(coding);
+    encoder.push(body, &mut out);
+    encoder.finish(&mut out);
+    out
 }
 
 async fn read_whole(

@@ -2,6 +2,7 @@
 
 pub mod aws_chunked;
 pub mod base64;
+pub mod content_coding;
 pub mod date;
 pub mod http1;
 pub mod media_type;

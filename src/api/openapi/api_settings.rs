@@ -69,23 +69,25 @@ pub fn binary_media_types(document: &Document<'_>, findings: &mut Findings) -> B
     BinaryMediaTypes::new(&listed)
 }
 
-/// The keys whose effect this version does not have.
-pub fn check_unsupported(document: &Document<'_>, findings: &mut Findings) {
-    if let Some(place) = present(
+/// `x-amazon-apigateway-minimum-compression-size`, in bytes.
+pub fn minimum_compression_size(document: &Document<'_>, findings: &mut Findings) -> Option<u64> {
+    let place = present(
         &document.root,
         "x-amazon-apigateway-minimum-compression-size",
-    ) {
-        let size = scalar(&place).and_then(whole_number);
-        if size.is_some_and(|size| size <= COMPRESSION_BYTES_MAX) {
-            findings.warn(&place, "responses are not compressed in this version");
-        } else {
-            let found = place.node.described();
-            findings.error(
-                &place,
-                format!("Invalid minimum compression size, must be between 0 and 10485760: found {found}"),
-            );
-        }
+    )?;
+    let size = scalar(&place)
+        .and_then(whole_number)
+        .filter(|&size| size <= COMPRESSION_BYTES_MAX);
+    if size.is_none() {
+        let found = place.node.described();
+        findings.error(
+            &place,
+            format!(
+                "Invalid minimum compression size, must be between 0 and 10485760: found {found}"
+            ),
+        );
     }
+    u64::try_from(size?).ok()
 }
 
 /// `x-amazon-apigateway-api-key-source`.

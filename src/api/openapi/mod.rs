@@ -165,7 +165,7 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
     let title = api_settings::title(&document, findings);
     let stage = base_path::stage(&document, findings);
     api_settings::check_stage_variables(&document, findings);
-    api_settings::check_unsupported(&document, findings);
+    let minimum_compression_size = api_settings::minimum_compression_size(&document, findings);
     let binary_media_types = api_settings::binary_media_types(&document, findings);
     let api_key_source = api_settings::api_key_source(&document, findings);
     let gateway_responses = gateway_responses::read(&document, findings);
@@ -202,6 +202,7 @@ fn compile(root: &Node, options: &ImportOptions, findings: &mut Findings) -> Opt
         stage: stage?,
         stage_variables: options.stage_variables.clone(),
         binary_media_types,
+        minimum_compression_size,
         api_key_source,
         gateway_responses,
         resource_policy,
