@@ -161,9 +161,8 @@ pub fn response_rule(column: Column, name: &str) -> ResponseRule {
         || (proxied && is_listed(&DROPPED_OF_PROXY, name))
     {
         ResponseRule::Dropped
-    } else if proxied && name.eq_ignore_ascii_case("x-amzn-requestid") {
-        ResponseRule::Remapped
     } else if is_listed(&REMAPPED, name)
+        || (proxied && name.eq_ignore_ascii_case("x-amzn-requestid"))
         || (column == Column::AwsOrHttp && is_listed(&REMAPPED_OF_AWS_AND_HTTP, name))
     {
         ResponseRule::Remapped
