@@ -11,6 +11,8 @@ use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::quota_state::Keeper;
 use crate::app::quota_state::QuotaState;
+use crate::app::settings::roles::RoleKeys;
+use crate::app::settings::roles::RoleSettings;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
@@ -21,6 +23,8 @@ use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
 use crate::serve::access_log::LineCounts;
+use crate::serve::roles::KnownRole;
+use crate::serve::roles::Roles;
 use crate::serve::server;
 use crate::serve::server::ServeError;
 use crate::serve::settings::GatewaySettings;
@@ -44,6 +48,8 @@ pub struct Plan {
     pub metering: Metering,
     /// Where counts of quotas outlive this process.
     pub quota_state: Option<QuotaState>,
+    /// What `credentials` of integrations stand for.
+    pub roles: Vec<RoleSettings>,
 }
 
 /// Who may call methods that ask for AWS_IAM, an API key or an authorizer.
@@ -75,6 +81,7 @@ impl Gateway {
             identities,
             metering,
             quota_state,
+            roles,
         } = plan;
         let metering = Arc::new(metering);
         let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
@@ -117,6 +124,7 @@ impl Gateway {
                 ignore_authorizers: callers == Callers::Anybody,
                 identities,
                 metering: Arc::clone(&metering),
+                roles: known_roles(roles),
             }),
             access_log,
         };
@@ -159,6 +167,20 @@ impl Gateway {
         ended.map_err(failure)?;
         Ok(exit)
     }
+}
+
+/// The roles with the places of their keys. Their ARNs differ.
+fn known_roles(settings: Vec<RoleSettings>) -> Roles {
+    settings
+        .into_iter()
+        .map(|RoleSettings { arn, role, keys }| {
+            let credentials = match keys {
+                RoleKeys::OfStore => None,
+                RoleKeys::Own(keys) => Some(CredentialSlot::fixed(&arn, "settings", keys)),
+            };
+            (arn, KnownRole { role, credentials })
+        })
+        .collect()
 }
 
 fn failure(error: ServeError) -> Failure {

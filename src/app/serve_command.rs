@@ -19,6 +19,7 @@ use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::identities;
 use crate::app::settings::metering;
+use crate::app::settings::roles;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::net::clock;
@@ -47,6 +48,10 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
             "quotas start anew at each start: --state-dir names a folder that keeps their counts"
         );
     }
+    let roles = roles::read(&file)?;
+    for warning in roles::warnings(&table, &roles) {
+        tracing::warn!("{warning}");
+    }
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
 
     let title = format!("{} ({} methods)", table.title, table.methods.len());
@@ -64,6 +69,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         identities,
         metering,
         quota_state,
+        roles,
     })?;
     for address in gateway.addresses() {
         let line = format!(

@@ -135,6 +135,12 @@ impl<'t> IntegrationRequest<'t, '_> {
         self.rendered.as_deref()
     }
 
+    /// The role in whose name the request is made.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&'t str> {
+        self.integration.credentials.as_deref()
+    }
+
     /// The region that the URI names.
     #[must_use]
     pub fn region(&self) -> &'t str {

@@ -75,6 +75,13 @@ pub struct StorePath<'t> {
 }
 
 impl StorePath<'_> {
+    /// The bucket that `host` names; empty if that cannot be told.
+    #[must_use]
+    pub fn host_bucket(&self, store: &StoreAddress) -> Option<&str> {
+        let bucket = || self.host.strip_suffix(&store.authority)?.strip_suffix('.');
+        self.bucket_in_host.then(|| bucket().unwrap_or_default())
+    }
+
     /// Whether the path names a bucket and a key in it.
     #[must_use]
     pub fn names_object(&self) -> bool {

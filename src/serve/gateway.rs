@@ -21,6 +21,8 @@ use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::route::HEALTHY;
 use crate::pipeline::route::Route;
 use crate::pipeline::route::route;
+use crate::pipeline::s3_permission::Permission;
+use crate::pipeline::s3_permission::S3Refusal;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::client_body::Arrival;
 use crate::serve::client_body::ClientBody;
@@ -38,6 +40,7 @@ use crate::serve::mock;
 use crate::serve::per_core::Core;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
+use crate::serve::roles;
 use crate::serve::send;
 use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
@@ -227,10 +230,29 @@ async fn open<'c>(
     match method_request.request_body_need() {
         BodyNeed::Streams => {
             let request = method_request.into_integration_request(context, &gateway.store, None)?;
-            let upload = send::prepare(core, &request, body)
-                .await
-                .map_err(upload_failure)?;
-            forward(core, request, upload, context).await
+            match roles::permission(core, gateway, &request, context) {
+                Permission::Granted => {
+                    let upload = send::prepare(core, &request, body).await;
+                    forward(
+                        core,
+                        gateway,
+                        request,
+                        upload.map_err(upload_failure)?,
+                        context,
+                    )
+                    .await
+                }
+                Permission::NamesKeys { .. } => {
+                    let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
+                    let bytes_max = decoded_bytes_max(core);
+                    let decoded = request
+                        .method_request()
+                        .decoded_body(&whole.bytes, bytes_max)?;
+
+                    permit_whole(core, gateway, request, &decoded, context).await
+                }
+                Permission::Refused(refusal) => refused(&request, &refusal, context),
+            }
         }
         BodyNeed::Whole => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
@@ -258,8 +280,29 @@ async fn forward_whole<'c>(
     };
     let request =
         method_request.into_integration_request(context, &gateway.store, Some(&decoded))?;
-    let upload = send::prepare_from_memory(&request, &decoded).map_err(upload_failure)?;
-    forward(core, request, upload, context).await
+    permit_whole(core, gateway, request, &decoded, context).await
+}
+
+/// Asks the role's policy about a request whose body was read, and the keys in it.
+async fn permit_whole<'c>(
+    core: &'c Core,
+    gateway: &'c GatewaySettings,
+    request: IntegrationRequest<'c, '_>,
+    whole: &[u8],
+    context: &RequestContext<'_>,
+) -> Result<Reply<'c>, Failure> {
+    let upload = send::prepare_from_memory(&request, whole).map_err(upload_failure)?;
+    let permitted = match roles::permission(core, gateway, &request, context) {
+        Permission::Granted => Ok(()),
+        Permission::NamesKeys { bucket } => {
+            roles::permission_of_keys(core, gateway, &request, &bucket, &upload, context)
+        }
+        Permission::Refused(refusal) => Err(refusal),
+    };
+    match permitted {
+        Ok(()) => forward(core, gateway, request, upload, context).await,
+        Err(refusal) => refused(&request, &refusal, context),
+    }
 }
 
 /// A decoded body is held against the payload limit as it came and as it is; it is never longer than what is collected.
@@ -276,6 +319,7 @@ pub(super) fn decoded_bytes_max(core: &Core) -> usize {
 /// Signed, sent, answered.
 async fn forward<'c>(
     core: &'c Core,
+    gateway: &'c GatewaySettings,
     request: IntegrationRequest<'c, '_>,
     upload: crate::serve::upload::Upload<'_>,
     context: &RequestContext<'_>,
@@ -285,12 +329,33 @@ async fn forward<'c>(
         record.set_request_conversion(request.body().content.kind());
     }
     record.integration_begins(clock::monotonic_us());
-    let answer = send::send(core, &request, upload).await;
+    let credentials = gateway.roles.credentials_of(&request);
+    let credentials = credentials.unwrap_or(&core.settings.credentials);
+    let answer = send::send(core, credentials, &request, upload).await;
     note_answer(record, &answer);
     let answer = answer.map_err(call_failure)?;
     reply::from_answer(core, request.response_side(), context, answer)
         .await
         .map_err(Failure::Fault)
+}
+
+/// What the client gets of a request that its role must not make: as if S3 had refused it.
+fn refused<'c>(
+    request: &IntegrationRequest<'c, '_>,
+    refusal: &S3Refusal,
+    context: &RequestContext<'_>,
+) -> Result<Reply<'c>, Failure> {
+    let now_us = clock::monotonic_us();
+    context.record.integration_begins(now_us);
+    context.record.integration_answered(now_us, 403);
+    tracing::warn!(
+        request_id = context.ids.request_id(),
+        role = request.credentials(),
+        action = refusal.action,
+        "the role's policy refuses: {}",
+        refusal.message
+    );
+    Ok(reply::from_refusal(request, refusal, context)?)
 }
 
 /// Answers bytes that are no request, or none that is taken; the connection ends.

@@ -18,6 +18,7 @@ pub mod per_core;
 pub mod race;
 pub mod random_bytes;
 pub mod reply;
+pub mod roles;
 pub mod send;
 pub mod server;
 pub mod settings;

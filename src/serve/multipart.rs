@@ -1,6 +1,7 @@
 //! An upload in parts, for bodies that one PUT cannot take: begun, filled, completed, and aborted when anything fails,
 //! so that nothing half-written becomes visible.
 
+use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::client_body::ConvertedBody;
@@ -69,10 +70,16 @@ pub enum Outcome {
 
 /// One upload in parts of the object that `request` would have put.
 pub struct MultipartPut<'r> {
-    core: &'r Core,
-    request: UpstreamRequest<'r>,
-    region: &'r str,
-    answer_ms_max: u64,
+    /// Where it runs.
+    pub core: &'r Core,
+    /// The PUT that it stands in for.
+    pub request: UpstreamRequest<'r>,
+    /// Whose keys sign.
+    pub credentials: &'r CredentialSlot,
+    /// Of the signatures.
+    pub region: &'r str,
+    /// For each answer, in milliseconds.
+    pub answer_ms_max: u64,
 }
 
 /// A step that did not succeed.
@@ -88,22 +95,6 @@ impl From<CallFailure> for Stop {
 }
 
 impl<'r> MultipartPut<'r> {
-    /// Nothing is sent yet.
-    #[must_use]
-    pub const fn new(
-        core: &'r Core,
-        request: UpstreamRequest<'r>,
-        region: &'r str,
-        answer_ms_max: u64,
-    ) -> Self {
-        Self {
-            core,
-            request,
-            region,
-            answer_ms_max,
-        }
-    }
-
     /// Uploads `body`. Whatever fails after the beginning, the upload is aborted.
     ///
     /// # Errors
@@ -313,8 +304,9 @@ impl<'r> MultipartPut<'r> {
             fields: &fields,
             ..self.request
         };
-        let slot = &self.core.settings.credentials;
-        let signed = self.core.sign(slot, &request, payload, self.region);
+        let signed = self
+            .core
+            .sign(self.credentials, &request, payload, self.region);
         let signed = signed.map_err(CallFailure::NoCredentials)?;
         let pool = &self.core.upstream;
         let answer = call(self.core, pool, signed, method, upload, self.answer_ms_max).await?;

@@ -7,9 +7,12 @@ use crate::pipeline::compression::ResponseCoding;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::FaultResponse;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_request::IntegrationRequest;
 use crate::pipeline::integration_response::MethodResponse;
 use crate::pipeline::integration_response::ResponseSide;
 use crate::pipeline::method_request::BodyNeed;
+use crate::pipeline::s3_permission::S3Answer;
+use crate::pipeline::s3_permission::S3Refusal;
 use crate::serve::client_response::ClientSide;
 use crate::serve::connection::Next;
 use crate::serve::download;
@@ -84,6 +87,30 @@ fn note_conversion(context: &RequestContext<'_>, response: &MethodResponse<'_>) 
         let kind = response.body.content.kind();
         context.record.set_response_conversion(kind);
     }
+}
+
+/// The integration response and the method response to a request that the role's policy refuses.
+///
+/// # Errors
+/// What the gateway says instead.
+pub fn from_refusal<'t>(
+    request: &IntegrationRequest<'t, '_>,
+    refusal: &S3Refusal,
+    context: &RequestContext<'_>,
+) -> Result<Reply<'t>, GatewayFault> {
+    let S3Answer {
+        status,
+        fields,
+        body,
+    } = refusal.answer(context.ids.request_id());
+    // S3 has no body for HEAD.
+    let body = if request.method() == b"HEAD" {
+        &b""[..]
+    } else {
+        &body
+    };
+    let response = request.method_response(context, status, &fields, Some(body))?;
+    Ok(Reply::Made(made(response, body)?))
 }
 
 /// A method response to a backend's whole body.

@@ -1,6 +1,7 @@
 //! An integration request on its way to the store: its body prepared, its head signed, in one request or in parts.
 
 use crate::api::content_handling::Conversion;
+use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
 use crate::pipeline::body_plan::RequestBodyPlan;
@@ -133,12 +134,13 @@ pub fn from_memory<'c>(
     Ok(Upload::Memory(MemoryBody::from_bytes(out)))
 }
 
-/// Signs and sends the request.
+/// Signs the request with these keys and sends it.
 ///
 /// # Errors
 /// As `upstream_call::call`.
 pub async fn send(
     core: &Core,
+    credentials: &CredentialSlot,
     request: &IntegrationRequest<'_, '_>,
     mut upload: Upload<'_>,
 ) -> Result<Answer, CallFailure> {
@@ -159,14 +161,20 @@ pub async fn send(
             let Upload::Parts(body) = upload else {
                 return Err(CallFailure::Malformed);
             };
-            let put = MultipartPut::new(core, upstream_request, region, answer_ms_max);
+            let put = MultipartPut {
+                core,
+                request: upstream_request,
+                credentials,
+                region,
+                answer_ms_max,
+            };
             return put.run(body).await.map(|outcome| match outcome {
                 multipart::Outcome::Stored(head) => Answer::Stored(head),
                 multipart::Outcome::Refused(answer) => Answer::Store(answer),
             });
         }
     };
-    let signed = core.sign(&settings.credentials, &upstream_request, &payload, region);
+    let signed = core.sign(credentials, &upstream_request, &payload, region);
     let signed = signed.map_err(CallFailure::NoCredentials)?;
     let answer = call(
         core,

@@ -14,6 +14,7 @@ use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
+use crate::serve::roles::Roles;
 
 pub use crate::pipeline::store_path::Addressing;
 
@@ -69,6 +70,8 @@ pub struct GatewaySettings {
     pub identities: Identities,
     /// API keys, and what their users and the stage are metered by.
     pub metering: Arc<Metering>,
+    /// What `credentials` of integrations stand for.
+    pub roles: Roles,
 }
 
 /// `--payload-signing`.

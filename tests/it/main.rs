@@ -28,6 +28,7 @@ mod mock;
 mod multipart;
 mod program;
 mod retry;
+mod roles;
 mod signing;
 mod snapshots;
 mod store_faults;

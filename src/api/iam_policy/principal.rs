@@ -53,6 +53,27 @@ impl Principal {
         })
     }
 
+    /// The session in which API Gateway acts as the role of this ARN; `None` for any other ARN.
+    #[must_use]
+    pub fn of_role(arn: &str) -> Option<Self> {
+        const SESSION: &str = "BackplaneAssumeRoleSession";
+        let mut elements = arn.splitn(6, ':');
+        let (Some("arn"), Some(partition), Some("iam")) =
+            (elements.next(), elements.next(), elements.next())
+        else {
+            return None;
+        };
+        let (region, account_id, resource) = (elements.next()?, elements.next()?, elements.next()?);
+        let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+        let session =
+            format!("arn:{partition}:sts:{region}:{account_id}:assumed-role/{name}/{SESSION}");
+        let principal = Self::new(&session, &format!("{name}:{SESSION}"))?;
+        Some(Self {
+            policy_arn: arn.to_owned(),
+            ..principal
+        })
+    }
+
     /// Its own ARN: `$context.identity.userArn`.
     #[must_use]
     pub fn arn(&self) -> &str {

@@ -95,6 +95,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
                 identities: Identities::default(),
                 metering,
                 quota_state: None,
+                roles: Vec::new(),
             })
         })
         .and_then(|gateway| {

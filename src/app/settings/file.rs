@@ -72,11 +72,12 @@ pub struct Sections {
     pub bench: BenchSection,
     /// `[output]`
     pub output: OutputSection,
+    /// `[[role]]`
+    pub role: Vec<Spanned<RoleSection>>,
     /// `[limits]`
     pub limits: LimitsSection,
     /// `[timeouts]`
     pub timeouts: TimeoutsSection,
-    role: Option<NotInThisVersion>,
     tls: Option<NotInThisVersion>,
 }
 
@@ -206,6 +207,30 @@ pub struct IdentitySection {
     pub user_id: Option<String>,
     /// IAM identity policy.
     pub policy_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[[role]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleSection {
+    /// What `credentials` of an integration says.
+    pub arn: Spanned<String>,
+    /// Access key id.
+    pub access_key_id: Option<Spanned<VisibleText>>,
+    /// Secret key.
+    pub secret_access_key: Option<FileSecret>,
+    /// File that holds the secret key.
+    pub secret_access_key_file: Option<Spanned<PathBuf>>,
+    /// Session token.
+    pub session_token: Option<FileSecret>,
+    /// File that holds the session token.
+    pub session_token_file: Option<Spanned<PathBuf>>,
+    /// IAM policy of the role.
+    pub policy_file: Option<Spanned<PathBuf>>,
+    #[serde(rename = "profile")]
+    _profile: Option<NotInThisVersion>,
+    #[serde(rename = "assume_role")]
+    _assume_role: Option<NotInThisVersion>,
 }
 
 /// `[limits]`
@@ -422,7 +447,10 @@ mod tests {
                 "[server]\nadmin = '127.0.0.1:9901'\n",
                 "s.toml:2:9: server.admin: ",
             ),
-            ("\n[[role]]\narn = 'A'\n", "s.toml:2:1: role: "),
+            (
+                "[[role]]\narn = 'A'\nprofile = 'media'\n",
+                "s.toml:3:11: role.profile: ",
+            ),
             ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
         ] {
             let fault = fault_of(text);

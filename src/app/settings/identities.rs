@@ -1,10 +1,9 @@
 //! `[[identity]]`: callers that may sign requests, with their policies read and checked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Spanned;
 
-use crate::api::iam_policy::POLICY_BYTES_MAX;
 use crate::api::iam_policy::Policy;
 use crate::api::iam_policy::condition_key::ConditionKey;
 use crate::api::iam_policy::principal::Principal;
@@ -13,6 +12,7 @@ use crate::app::credentials;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::file::IdentitySection;
+use crate::app::settings::policy_file;
 use crate::pipeline::context::ACCOUNT_ID;
 use crate::pipeline::identity::AccessKeyIdTaken;
 use crate::pipeline::identity::Identities;
@@ -157,36 +157,22 @@ fn policy(
     credentials: &Credentials,
 ) -> Result<Policy, SettingsError> {
     const KEY: &str = "identity.policy_file";
-    let path = file.beside(named.get_ref());
-    let text = read_policy(&path)
-        .map_err(|cause| file.fault(named.span(), KEY, format!("{}: {cause}", path.display())))?;
-    let policy = Policy::parse(&text, principal).map_err(|fault| SettingsError::File {
-        path: path.clone(),
-        line: fault.position.line as usize,
-        column: fault.position.column as usize,
-        key: None,
-        message: fault.message,
-    })?;
+    let policy = policy_file::read(file, KEY, named, principal)?;
     let of_session = SESSION_KEYS.into_iter().any(|key| policy.reads(key));
     if of_session && credentials.session_token.is_some() {
         let message = format!(
             "{} asks for aws:TokenIssueTime or aws:MultiFactorAuthPresent, which a session_token does not tell",
-            path.display()
+            file.beside(named.get_ref()).display()
         );
         return Err(file.fault(named.span(), KEY, message));
     }
     Ok(policy)
 }
 
-fn read_policy(path: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(path)?.len() > POLICY_BYTES_MAX as u64 {
-        return Err(std::io::ErrorKind::FileTooLarge.into());
-    }
-    std::fs::read_to_string(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const KEYS: &str = "access_key_id = 'AKIDBOB'\nsecret_access_key = 's'\n";

@@ -84,6 +84,21 @@ pub fn write_complete_multipart_upload(out: &mut Vec<u8>, parts: &[CompletedPart
     out.extend_from_slice(b"</CompleteMultipartUpload>");
 }
 
+/// Appends an `Error` document; the texts hold no control characters.
+pub fn write_error(out: &mut Vec<u8>, code: &str, message: &str, request_id: &str) {
+    out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+    for (name, text) in [
+        ("Code", code),
+        ("Message", message),
+        ("RequestId", request_id),
+    ] {
+        out.extend_from_slice(format!("<{name}>").as_bytes());
+        write_escaped(out, text.as_bytes());
+        out.extend_from_slice(format!("</{name}>").as_bytes());
+    }
+    out.extend_from_slice(b"</Error>");
+}
+
 fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
     for &byte in text {
         match byte {

@@ -16,6 +16,7 @@ use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::pipeline::store_path::StoreAddress;
+use sluicegate::serve::roles::Roles;
 use sluicegate::serve::server;
 use sluicegate::serve::settings::GatewaySettings;
 use sluicegate::serve::settings::Lifecycle;
@@ -86,6 +87,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
             ignore_authorizers: true,
             identities: Identities::default(),
             metering: Arc::default(),
+            roles: Roles::default(),
         }),
         access_log: None,
     }

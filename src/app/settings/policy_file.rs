@@ -1,0 +1,38 @@
+//! `policy_file` of identities and roles.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use crate::api::iam_policy::POLICY_BYTES_MAX;
+use crate::api::iam_policy::Policy;
+use crate::api::iam_policy::principal::Principal;
+use crate::app::settings::error::SettingsError;
+use crate::app::settings::file::ConfigFile;
+
+/// The policy of `principal` in the file that `key` names.
+pub fn read(
+    file: &ConfigFile,
+    key: &str,
+    named: &Spanned<PathBuf>,
+    principal: &Principal,
+) -> Result<Policy, SettingsError> {
+    let path = file.beside(named.get_ref());
+    let text = read_text(&path)
+        .map_err(|cause| file.fault(named.span(), key, format!("{}: {cause}", path.display())))?;
+    Policy::parse(&text, principal).map_err(|fault| SettingsError::File {
+        path,
+        line: fault.position.line as usize,
+        column: fault.position.column as usize,
+        key: None,
+        message: fault.message,
+    })
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    if std::fs::metadata(path)?.len() > POLICY_BYTES_MAX as u64 {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
+    std::fs::read_to_string(path)
+}

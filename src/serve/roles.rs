@@ -1,0 +1,98 @@
+//! The roles that integrations name: whose keys sign for them, and what their policies let through.
+
+use std::collections::HashMap;
+
+use crate::net::credentials::slot::CredentialSlot;
+use crate::pipeline::context::RequestContext;
+use crate::pipeline::integration_request::IntegrationRequest;
+use crate::pipeline::role::Role;
+use crate::pipeline::role::Towards;
+use crate::pipeline::s3_permission::Permission;
+use crate::pipeline::s3_permission::S3Refusal;
+use crate::serve::per_core::Core;
+use crate::serve::settings::GatewaySettings;
+use crate::serve::upload::Upload;
+
+/// A role of the configuration.
+#[derive(Debug)]
+pub struct KnownRole {
+    /// What it may do.
+    pub role: Role,
+    /// Its own keys; `None`: those of the store.
+    pub credentials: Option<CredentialSlot>,
+}
+
+/// All roles, by ARN. Never changed once a worker runs.
+#[derive(Debug, Default)]
+pub struct Roles(HashMap<String, KnownRole>);
+
+impl FromIterator<(String, KnownRole)> for Roles {
+    fn from_iter<I: IntoIterator<Item = (String, KnownRole)>>(roles: I) -> Self {
+        Self(roles.into_iter().collect())
+    }
+}
+
+impl Roles {
+    /// The role of an ARN.
+    #[must_use]
+    pub fn find(&self, arn: &str) -> Option<&KnownRole> {
+        self.0.get(arn)
+    }
+
+    /// The keys of a request's role; `None`: those of the store sign.
+    #[must_use]
+    pub fn credentials_of(&self, request: &IntegrationRequest<'_, '_>) -> Option<&CredentialSlot> {
+        self.of(request)?.credentials.as_ref()
+    }
+
+    /// The role of a request, if it names one that is known.
+    #[must_use]
+    pub fn of(&self, request: &IntegrationRequest<'_, '_>) -> Option<&KnownRole> {
+        self.find(request.credentials()?)
+    }
+}
+
+/// What the policy of the request's role says to it.
+pub fn permission(
+    core: &Core,
+    gateway: &GatewaySettings,
+    request: &IntegrationRequest<'_, '_>,
+    context: &RequestContext<'_>,
+) -> Permission {
+    match gateway.roles.of(request) {
+        Some(known) => request.permission(&known.role, towards(core, gateway), context),
+        None => Permission::Granted,
+    }
+}
+
+/// Whether the role may delete what the body names, which is what will be sent.
+///
+/// # Errors
+/// It may not.
+pub fn permission_of_keys(
+    core: &Core,
+    gateway: &GatewaySettings,
+    request: &IntegrationRequest<'_, '_>,
+    bucket: &str,
+    upload: &Upload<'_>,
+    context: &RequestContext<'_>,
+) -> Result<(), S3Refusal> {
+    let Some(known) = gateway.roles.of(request) else {
+        return Ok(());
+    };
+    let body = match upload {
+        Upload::Memory(body) => body.to_contiguous(),
+        // Nothing to read: refused as a body that names no keys.
+        Upload::Empty | Upload::Stream(_) | Upload::Chunked(_) | Upload::Parts(_) => Vec::new(),
+    };
+    known
+        .role
+        .may_delete(bucket, &body, towards(core, gateway), context)
+}
+
+fn towards<'a>(core: &Core, gateway: &'a GatewaySettings) -> Towards<'a> {
+    Towards {
+        store: &gateway.store,
+        is_secure: core.settings.endpoint.is_tls(),
+    }
+}
