@@ -187,10 +187,12 @@ fn check_signature(
     let headers = signed_headers(authorization, received);
     let normalised = normalised_path(received.path);
     let other_path = (normalised != received.path).then_some(normalised.as_slice());
+    let without_end = without_dotted_end(&normalised, received.path);
     let (other_payload, payload) = payloads(authorization, received)?;
     // The likeliest request comes last, so that it is the one left in the scratch.
     for payload in other_payload.into_iter().chain([payload]) {
-        for path in other_path.into_iter().chain([received.path]) {
+        let paths = without_end.into_iter().chain(other_path);
+        for path in paths.chain([received.path]) {
             let request = RequestParts {
                 method: received.method,
                 path,
@@ -288,6 +290,13 @@ fn normalised_path(path: &[u8]) -> Vec<u8> {
         normalised.push(b'/');
     }
     normalised
+}
+
+/// RFC 3986 §5.2.4 leaves a slash where a path ended in a dot segment; botocore leaves none.
+fn without_dotted_end<'n>(normalised: &'n [u8], path: &[u8]) -> Option<&'n [u8]> {
+    let dotted = path.ends_with(b"/.") || path.ends_with(b"/..");
+    let shorter = normalised.strip_suffix(b"/").filter(|_| dotted)?;
+    (!shorter.is_empty()).then_some(shorter)
 }
 
 #[cfg(test)]

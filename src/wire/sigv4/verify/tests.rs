@@ -209,6 +209,19 @@ fn the_literal_and_the_normalised_path_are_accepted() {
     assert_eq!(sent("/S3//b/./c/../d/", "/S3//b/./c/../d/"), Ok(()));
     assert_eq!(sent("/S3/b/d/", "/S3//b/./c/../d/"), Ok(()));
     assert_eq!(sent("/S3/b/d", "/S3//b/./c/../d/"), MISMATCH);
+    for (path, slashed, slashless) in [
+        ("/S3/b/.", "/S3/b/", Ok(())),
+        ("/S3/b/..", "/S3/", Ok(())),
+        ("/S3/b/./", "/S3/b/", MISMATCH),
+    ] {
+        assert_eq!(sent(slashed, path), Ok(()), "{path}");
+        assert_eq!(
+            sent(slashed.strip_suffix('/').unwrap(), path),
+            slashless,
+            "{path}"
+        );
+    }
+    assert_eq!(sent("/S3/b", "/S3/b/"), MISMATCH);
     assert_eq!(sent("/", ""), Ok(()));
     assert_eq!(sent("/", "/a/../.."), Ok(()));
 }
