@@ -2,23 +2,22 @@
 
 import argparse
 import base64
-import contextlib
-import datetime
 import hashlib
 import json
 import os
 import sys
 import tempfile
 import traceback
-import unittest.mock
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import botocore.exceptions
 
+import callers
 import gateway
+import postman
+import signatures
 import store
+import tutorial_callers
+from callers import CALLER, INVALID_TOKEN, MISMATCH, SESSION, refused, signed
 from gateway import curl
 
 PAYLOAD_BYTES_MAX = 10_485_760
@@ -30,7 +29,7 @@ SEED_S3_PROXY = "tests/vectors/apis/s3-proxy-api.swagger2.json"
 SEED_IMAGE_API = "tests/vectors/apis/image-api.swagger2.json"
 CHUNKED = ("Transfer-Encoding: chunked",)
 
-checks = []
+checks = [*signatures.CHECKS, *tutorial_callers.CHECKS, *postman.CHECKS]
 
 
 def check(function):
@@ -297,70 +296,10 @@ def abandoned_chunked_upload_leaves_nothing(world):
         absent(world.s3, bucket, "gone")
 
 
-CALLER = ("AKIDCALLER", "secret-of-the-caller")
-SESSION = ("ASIACALLER", "secret-of-the-session", "to/ken+with=signs")
-IDENTITIES = f"""
-[[identity]]
-access_key_id = "{CALLER[0]}"
-secret_access_key = "{CALLER[1]}"
-account_id = "123456789012"
-arn = "arn:aws:iam::123456789012:user/caller"
-
-[[identity]]
-access_key_id = "{SESSION[0]}"
-secret_access_key = "{SESSION[1]}"
-session_token = "{SESSION[2]}"
-session_end = "2999-01-01T00:00:00Z"
-arn = "arn:aws:sts::123456789012:assumed-role/reader/caller"
-policy_file = "reader.json"
-"""
-READER = {
-    "Version": "2012-10-17",
-    "Statement": {
-        "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:us-east-1:*:*/S3/GET/*",
-    },
-}
-
-
-def signed(method, url, keys=CALLER, body=None, headers=(), age=0, expires=None, region="us-east-1", service="execute-api"):
-    """A request signed by botocore, `age` seconds ago: its URL and headers."""
-    request = botocore.awsrequest.AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    credentials = botocore.credentials.Credentials(*keys)
-    signed_at = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - datetime.timedelta(seconds=age)
-    with unittest.mock.patch.object(botocore.auth, "get_current_datetime", lambda: signed_at):
-        if expires is None:
-            botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
-        else:
-            botocore.auth.SigV4QueryAuth(credentials, service, region, expires=expires).add_auth(request)
-    prepared = request.prepare()
-    return prepared.url, [f"{name}: {value}" for name, value in prepared.headers.items() if name != "Content-Length"]
-
-
-def refused(answer, error_type, text, what):
-    equal((answer.status, answer.headers.get("x-amzn-errortype")), (403, error_type), f"{what}: {answer.body}")
-    assert text in answer.body, f"{what}: {answer.body}"
-
-
-MISMATCH = ("InvalidSignatureException", b"The request signature we calculated does not match")
-INVALID_TOKEN = ("UnrecognizedClientException", b"The security token included in the request is invalid.")
-
-
-@contextlib.contextmanager
-def guarded(world):
-    with tempfile.TemporaryDirectory(prefix="conformance-callers-") as folder:
-        config = os.path.join(folder, "sluicegate.toml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(IDENTITIES)
-        with open(os.path.join(folder, "reader.json"), "w", encoding="utf-8") as file:
-            json.dump(READER, file)
-        with world.serve(SEED_S3_PROXY, "S3", "--config", config, "--max-payload", "0", enforce=True) as api:
-            yield api
-
-
 @check
 def aws_iam_callers(world):
     bucket = world.fresh_bucket("callers")
-    with guarded(world) as api:
+    with callers.guarded(world, SEED_S3_PROXY, "S3") as api:
         url = f"{api.base}/{bucket}/a%20b%2Bc?x=1%202&y&x=0"
 
         def sent(method="GET", target=url, body=None, change=lambda url: url, **how):
@@ -404,7 +343,7 @@ def aws_iam_callers(world):
 @check
 def aws_iam_claimed_bodies_stream(world):
     bucket = world.fresh_bucket("claimed")
-    with guarded(world) as api:
+    with callers.guarded(world, SEED_S3_PROXY, "S3") as api:
         for size in (1, 300_000, 20 * MIB):
             body = b"x" * size
             claim = {"Content-Type": "text/plain", "X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
@@ -430,10 +369,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
     parser.add_argument("--weed", required=True)
+    parser.add_argument("--newman", required=True)
     parser.add_argument("--large", action="store_true", help="also 2 GiB up and down")
     parser.add_argument("--only", help="run the checks whose name holds this")
     arguments = parser.parse_args()
-    arguments.binary, arguments.weed = os.path.abspath(arguments.binary), os.path.abspath(arguments.weed)
+    for name in ("binary", "weed", "newman"):
+        setattr(arguments, name, os.path.abspath(getattr(arguments, name)))
     failed = 0
     chosen = [one for one in checks if not arguments.only or arguments.only in one.__name__]
     with store.seaweedfs(arguments.weed) as endpoint:

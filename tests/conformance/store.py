@@ -24,14 +24,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def client(endpoint, secret=SECRET_KEY):
+def client(endpoint, keys=(ACCESS_KEY, SECRET_KEY)):
     """A boto3 client with path-style addressing and no retries, so that each answer is seen as it came."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=secret,
+        aws_access_key_id=keys[0],
+        aws_secret_access_key=keys[1],
+        aws_session_token=keys[2] if len(keys) > 2 else None,
         config=botocore.config.Config(
             s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=120
         ),
