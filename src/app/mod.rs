@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod demo;
 pub mod documents;
 pub mod exit;
+pub mod explain;
 pub mod findings_report;
 pub mod gateway;
 pub mod logging;
@@ -39,7 +40,7 @@ pub fn run() -> ExitCode {
         Some(Command::Check(args)) => check_command::run(&args),
         Some(Command::Routes(args)) => routes_command::run(&args),
         Some(Command::Sidecar(_)) => Err(not_in_this_version("sidecar")),
-        Some(Command::Explain(_)) => Err(not_in_this_version("explain")),
+        Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     };
     match ended {

@@ -194,7 +194,7 @@ impl Route {
 }
 
 /// `GET s3:path/{bucket}/{object} (GetObject)`, or what is not run.
-fn integration_text(method: &Method, integration: &Integration) -> String {
+pub fn integration_text(method: &Method, integration: &Integration) -> String {
     match &integration.kind {
         IntegrationKind::Mock => "mock".to_owned(),
         IntegrationKind::S3Action(action) => {
@@ -273,7 +273,7 @@ fn operation(method: &str, uri: &S3Uri) -> Option<&'static str> {
 }
 
 fn request_conversions(integration: &Integration) -> RequestConversions {
-    let of = |class| name(request_conversion(class, integration.content_handling));
+    let of = |class| conversion_name(request_conversion(class, integration.content_handling));
     RequestConversions {
         text: of(BodyClass::Text),
         binary: of(BodyClass::Binary),
@@ -284,7 +284,7 @@ fn response_conversions(integration: &Integration) -> ResponseConversions {
     let selected = integration.selection.select(STATUS_SHOWN);
     let response = selected.and_then(|index| integration.responses.get(index));
     let handling = response.and_then(|response| response.content_handling);
-    let of = |payload, accept| name(response_conversion(payload, accept, handling));
+    let of = |payload, accept| conversion_name(response_conversion(payload, accept, handling));
     ResponseConversions {
         text_to_text: of(BodyClass::Text, BodyClass::Text),
         text_to_binary: of(BodyClass::Text, BodyClass::Binary),
@@ -293,7 +293,8 @@ fn response_conversions(integration: &Integration) -> ResponseConversions {
     }
 }
 
-fn name(conversion: Conversion) -> &'static str {
+/// What the conversion does, behind `the body goes`.
+pub const fn conversion_name(conversion: Conversion) -> &'static str {
     match conversion {
         Conversion::Identity => "as it is",
         Conversion::Utf8 => "as UTF-8",

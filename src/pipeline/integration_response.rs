@@ -231,7 +231,10 @@ impl<'t> ResponseSide<'_, 't, '_> {
         })
     }
 
-    fn selected(self, backend_status: u16) -> Result<&'t IntegrationResponse, GatewayFault> {
+    pub(super) fn selected(
+        self,
+        backend_status: u16,
+    ) -> Result<&'t IntegrationResponse, GatewayFault> {
         let selected = self.integration.selection.select(backend_status);
         let response = selected.and_then(|index| self.integration.responses.get(index));
         response.ok_or_else(GatewayFault::configuration_error)
@@ -285,7 +288,7 @@ fn mapped_fields<'m>(
 }
 
 /// Sets a header of the method response under the name that it may have.
-fn write_header(
+pub(super) fn write_header(
     column: Column,
     name: &str,
     value: &[u8],

@@ -4,6 +4,7 @@ use crate::api::model::Integration;
 use crate::api::model::IntegrationKind;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
+use crate::pipeline::integration_body::IntegrationBody;
 use crate::pipeline::integration_response::MethodResponse;
 use crate::pipeline::integration_response::ResponseSide;
 use crate::pipeline::method_request::BodyNeed;
@@ -19,8 +20,8 @@ const METHOD: &[u8] = b"POST";
 
 /// A request that a mock integration answers.
 pub struct MockRequest<'t, 'h> {
-    request: MethodRequest<'t, 'h>,
-    integration: &'t Integration,
+    pub(super) request: MethodRequest<'t, 'h>,
+    pub(super) integration: &'t Integration,
 }
 
 impl<'t, 'h> MethodRequest<'t, 'h> {
@@ -73,14 +74,11 @@ impl<'t> MockRequest<'t, '_> {
         body: &[u8],
     ) -> Result<MethodResponse<'t>, GatewayFault> {
         let (request, integration) = (&self.request, self.integration);
-        request.validate_body(body)?;
-        request.mapping_body(integration, body)?;
-        let made = request.integration_body(integration, METHOD, context, body)?;
-        let text = made.bytes(body)?;
-        let selected = String::from_utf8(text)
-            .ok()
-            .and_then(|text| mock_status(&text))
-            .map(|status| u16::try_from(status).unwrap_or_default());
+        let Chosen {
+            made,
+            status: selected,
+            ..
+        } = self.chosen(context, body)?;
         let side = ResponseSide {
             request,
             integration,
@@ -96,6 +94,33 @@ impl<'t> MockRequest<'t, '_> {
             None => Err(GatewayFault::configuration_error()),
         }
     }
+
+    /// The request template's output and the status that it names.
+    pub(super) fn chosen(
+        &self,
+        context: &RequestContext<'_>,
+        body: &[u8],
+    ) -> Result<Chosen<'t>, GatewayFault> {
+        let (request, integration) = (&self.request, self.integration);
+        request.validate_body(body)?;
+        request.mapping_body(integration, body)?;
+        let made = request.integration_body(integration, METHOD, context, body)?;
+        let text = made.bytes(body)?;
+        let status = std::str::from_utf8(&text)
+            .ok()
+            .and_then(mock_status)
+            .map(|status| u16::try_from(status).unwrap_or_default());
+        Ok(Chosen { made, text, status })
+    }
+}
+
+/// What the request template of a mock integration says.
+pub(super) struct Chosen<'t> {
+    made: IntegrationBody<'t>,
+    /// The template's output, or the body that passed.
+    pub(super) text: Vec<u8>,
+    /// `None` if no `statusCode` can be read.
+    pub(super) status: Option<u16>,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod body_plan;
 pub mod compression;
 pub mod context;
 pub mod exchange_record;
+pub mod explanation;
 pub mod gateway_customisation;
 pub mod gateway_response;
 pub mod header_rules;

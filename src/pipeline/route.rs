@@ -106,6 +106,12 @@ impl<'t> Routed<'t, '_> {
     pub fn method(&self) -> &'t Method {
         self.request.found.method
     }
+
+    /// Names and values of the path parameters, decoded once.
+    #[must_use]
+    pub fn path_parameters(&self) -> Vec<(&'t str, Vec<u8>)> {
+        self.request.path_parameters()
+    }
 }
 
 impl<'t> StagedRequest<'t, '_> {

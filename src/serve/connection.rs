@@ -15,9 +15,9 @@ use crate::wire::http1::head::HeadLimits;
 use crate::wire::http1::head::RequestHead;
 
 /// API Gateway's quota for the length of a URL (spec 11).
-const TARGET_BYTES_MAX: usize = 10_240;
+pub const TARGET_BYTES_MAX: usize = 10_240;
 /// Fields of one request.
-const FIELDS_MAX: usize = 128;
+pub const FIELDS_MAX: usize = 128;
 /// After the last response the client may take this long to read it and close.
 const LINGER_MS_MAX: u64 = 2_000;
 /// What is read and thrown away meanwhile.

@@ -305,13 +305,18 @@ async fn permit_whole<'c>(
     }
 }
 
-/// A decoded body is held against the payload limit as it came and as it is; it is never longer than what is collected.
+/// As [`decoded_limit`].
 pub(super) fn decoded_bytes_max(core: &Core) -> usize {
-    let limit = core.settings.limits.payload_bytes_max;
-    let bytes = if limit == 0 {
+    decoded_limit(core.settings.limits.payload_bytes_max)
+}
+
+/// A decoded body is held against the payload limit as it came and as it is; it is never longer than what is collected.
+#[must_use]
+pub fn decoded_limit(payload_bytes_max: u64) -> usize {
+    let bytes = if payload_bytes_max == 0 {
         COLLECTED_BYTES_MAX
     } else {
-        limit.min(COLLECTED_BYTES_MAX)
+        payload_bytes_max.min(COLLECTED_BYTES_MAX)
     };
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -459,7 +464,9 @@ fn meter(gateway: &GatewaySettings) -> Meter<'_> {
     }
 }
 
-fn healthy<'c>() -> Reply<'c> {
+/// The answer to `/ping`.
+#[must_use]
+pub fn healthy<'c>() -> Reply<'c> {
     let mut fields = Fields::new();
     fields.push(b"Content-Type", b"text/plain");
     Reply::Made(FaultResponse {
@@ -494,7 +501,8 @@ async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next
     }
 }
 
-pub(super) fn upload_failure(fault: UploadFault) -> Failure {
+/// What a client is told whose body did not become an upload.
+pub fn upload_failure(fault: UploadFault) -> Failure {
     Failure::Fault(match fault {
         UploadFault::TooLarge => GatewayFault::request_too_large(),
         UploadFault::Conversion => GatewayFault::configuration_error(),

@@ -63,6 +63,37 @@ pub struct PartedBody<'c> {
     pub rest: ConvertedBody<'c>,
 }
 
+/// How a body goes up, as far as its length tells it (spec 10, "Choosing a mode").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In parts: it is too long for one PUT.
+    Parts,
+    /// Streamed.
+    Stream {
+        /// Its length.
+        bytes: u64,
+    },
+    /// From memory, hashed.
+    Memory,
+    /// Its length is unknown: it is collected, and goes up in parts if it is longer than [`COLLECTED_BYTES_MAX`].
+    Collected,
+}
+
+/// The way of a body of this length.
+#[must_use]
+pub const fn way(length: Option<u64>, signing: PayloadSigning, may_be_parted: bool) -> Way {
+    match length {
+        Some(bytes) if bytes > SINGLE_PUT_BYTES_MAX && may_be_parted => Way::Parts,
+        Some(bytes)
+            if bytes > HASHED_BYTES_MAX || (bytes > 0 && !signing.hashes_short_bodies()) =>
+        {
+            Way::Stream { bytes }
+        }
+        Some(_) => Way::Memory,
+        None => Way::Collected,
+    }
+}
+
 /// Decides how `source` goes up. Collects what has to be known beforehand.
 ///
 /// # Errors
@@ -74,22 +105,16 @@ pub async fn prepare<'c>(
     may_be_parted: bool,
     pool: &BufferPool,
 ) -> Result<Upload<'c>, UploadFault> {
-    match source.length() {
-        Some(bytes) if bytes > SINGLE_PUT_BYTES_MAX && may_be_parted => {
-            Ok(Upload::Parts(PartedBody {
-                first: None,
-                rest: source,
-            }))
-        }
-        Some(bytes)
-            if bytes > HASHED_BYTES_MAX || (bytes > 0 && !signing.hashes_short_bodies()) =>
-        {
-            Ok(Upload::Stream(StreamedBody { source, bytes }))
-        }
-        Some(_) => Ok(Upload::Memory(
+    match way(source.length(), signing, may_be_parted) {
+        Way::Parts => Ok(Upload::Parts(PartedBody {
+            first: None,
+            rest: source,
+        })),
+        Way::Stream { bytes } => Ok(Upload::Stream(StreamedBody { source, bytes })),
+        Way::Memory => Ok(Upload::Memory(
             MemoryBody::collect(&mut source, HASHED_BYTES_MAX, pool).await?,
         )),
-        None => {
+        Way::Collected => {
             let first = MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, pool).await?;
             match source.at_end().await {
                 Ok(true) => Ok(Upload::Memory(first)),

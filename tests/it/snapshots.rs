@@ -122,3 +122,286 @@ fn findings_are_left_out_by_code_and_made_errors_by_strictness() {
         "{stderr}"
     );
 }
+
+/// Runs `explain` with keys of its own at a fixed time; neither key nor token may be printed.
+fn explained(arguments: &[&str]) -> String {
+    let fixed = [
+        "--s3-endpoint",
+        "http://127.0.0.1:8333",
+        "--at",
+        EXPLAINED_AT,
+    ];
+    let mut command = sluicegate(&[&["explain"], arguments, &fixed].concat());
+    command.current_dir(ROOT).env_remove("COLUMNS").envs([
+        ("AWS_ACCESS_KEY_ID", "AKIDEXPLAINED"),
+        ("AWS_SECRET_ACCESS_KEY", SECRETS[0]),
+        ("AWS_SESSION_TOKEN", SECRETS[1]),
+    ]);
+    let (status, stdout, stderr) = ended(&mut command);
+    assert_eq!((status, stderr.as_str()), (0, ""), "{arguments:?}");
+    for secret in SECRETS {
+        assert!(!stdout.contains(secret), "{arguments:?}: {stdout}");
+    }
+    for (at, _) in stdout.match_indices("Signature=") {
+        assert!(stdout[at..].starts_with("Signature=(hidden)"), "{stdout}");
+    }
+    stdout
+}
+
+const EXPLAINED_AT: &str = "20260131T120000Z";
+/// Secret key and session token towards the store; secret key, signature and API key of a caller.
+const SECRETS: [&str; 5] = [
+    "store-secret-of-the-test",
+    "store/token+of=the-test",
+    "caller-secret-of-the-test",
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "api-key-value-of-the-test",
+];
+
+#[test]
+fn explain_prints_what_was_read() {
+    let image = "config/image-api.openapi.yaml";
+    let tutorial = "tests/vectors/apis/s3-proxy-api.swagger2.json";
+    let cors = "tests/vectors/apis/cors-export.oas30.json";
+    let never = "tests/snapshots/documents/never.yaml";
+    let http = "tests/snapshots/documents/http.yaml";
+    let roles = "tests/snapshots/documents/roles.toml";
+    let signed = format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKIDCALLER/20260131/us-east-1/execute-api/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature={}",
+        SECRETS[3]
+    );
+    let key = format!("x-api-key: {}", SECRETS[4]);
+    let cat = "/v1/s3?key=photos/cat.jpg";
+    let cases: [(&str, &[&str]); 13] = [
+        (
+            "download-binary",
+            &["GET", cat, "-H", "Accept: image/jpeg", "--api", image],
+        ),
+        (
+            "download-binary-answered",
+            &[
+                "GET",
+                cat,
+                "-H",
+                "Accept: image/jpeg",
+                "--api",
+                image,
+                "--response",
+                "200",
+                "--response-header",
+                "Content-Type: image/jpeg",
+                "--response-data",
+                "@tests/snapshots/documents/tiny.jpg",
+            ],
+        ),
+        (
+            "download-json-answered",
+            &[
+                "GET",
+                cat,
+                "-H",
+                "Accept: application/json",
+                "--api",
+                image,
+                "--response",
+                "200",
+                "--response-header",
+                "Content-Type: image/jpeg",
+                "--response-data",
+                "@tests/snapshots/documents/tiny.jpg",
+            ],
+        ),
+        (
+            "download-missing",
+            &[
+                "GET",
+                cat,
+                "-H",
+                "Accept: image/jpeg",
+                "--api",
+                image,
+                "--response",
+                "404",
+                "--response-header",
+                "Content-Type: application/xml",
+                "--response-data",
+                "<Error/>",
+            ],
+        ),
+        (
+            "upload-base64",
+            &[
+                "PUT",
+                cat,
+                "-H",
+                "Content-Type: application/json",
+                "--data",
+                "/9j/4A==",
+                "--api",
+                image,
+            ],
+        ),
+        (
+            "tutorial-unsigned",
+            &["GET", "/S3/photos/cat.jpg", "--api", tutorial],
+        ),
+        (
+            "tutorial-wrong-signature",
+            &[
+                "GET",
+                "/S3/photos/cat.jpg",
+                "-H",
+                "Host: gate.test",
+                "-H",
+                "X-Amz-Date: 20260131T120000Z",
+                "-H",
+                &signed,
+                "--api",
+                tutorial,
+                "--config",
+                "tests/snapshots/documents/callers.toml",
+            ],
+        ),
+        (
+            "unsupported-media-type",
+            &[
+                "PUT",
+                "/v1/x",
+                "-H",
+                "Content-Type: text/csv",
+                "-H",
+                &key,
+                "--data",
+                "a,b",
+                "--api",
+                never,
+            ],
+        ),
+        (
+            "role-refused",
+            &[
+                "PUT",
+                cat,
+                "-H",
+                "Content-Type: image/jpeg",
+                "--data",
+                "x",
+                "--api",
+                image,
+                "--config",
+                roles,
+            ],
+        ),
+        (
+            "http",
+            &[
+                "POST",
+                "/v1/http?q=1",
+                "--data",
+                "{}",
+                "--api",
+                http,
+                "--response",
+                "404",
+            ],
+        ),
+        (
+            "http-proxy",
+            &[
+                "GET",
+                "/v1/proxy",
+                "-H",
+                "Authorization: Bearer abc",
+                "--api",
+                http,
+                "--response",
+                "201",
+                "--response-header",
+                "X-A: b",
+                "--response-data",
+                "done",
+            ],
+        ),
+        (
+            "preflight",
+            &[
+                "OPTIONS",
+                "/prod/files/a.txt",
+                "-H",
+                "Origin: https://a.test",
+                "--api",
+                cors,
+            ],
+        ),
+        ("no-such-method", &["DELETE", cat, "--api", image]),
+    ];
+    for (name, arguments) in cases {
+        matches_file(&format!("explain/{name}.txt"), &explained(arguments));
+        let json = explained(&[arguments, &["--json"]].concat());
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(parsed["format"], "sluicegate.explain/1");
+        matches_file(&format!("explain/{name}.json"), &json);
+    }
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let unsigned = explained(&["GET", "/S3/photos/cat.jpg", "--api", tutorial]);
+    assert!(readme.contains(&unsigned), "the sample of README.md");
+}
+
+#[test]
+fn explain_refuses_what_is_no_request() {
+    let image = "config/image-api.openapi.yaml";
+    for (arguments, status, says) in [
+        (
+            &["GET", "/v1 /x", "--api", image] as &[&str],
+            2,
+            "METHOD and TARGET",
+        ),
+        (
+            &["GET", "v1/x\r\nA: b", "--api", image],
+            2,
+            "METHOD and TARGET",
+        ),
+        (
+            &["GET", "/v1/x", "-H", "no header", "--api", image],
+            2,
+            "--header",
+        ),
+        (
+            &["GET", "/v1/x", "--at", "now", "--api", image],
+            2,
+            "20260131T235959Z",
+        ),
+        (
+            &["GET", "/v1/x", "--response", "99", "--api", image],
+            2,
+            "--response",
+        ),
+        (
+            &["GET", "/v1/x", "--response-data", "x", "--api", image],
+            2,
+            "--response",
+        ),
+        (
+            &["GET", "/v1/x", "--data", "@no-such-file", "--api", image],
+            2,
+            "no-such-file",
+        ),
+        (&["GET", "/v1/x"], 2, "--api"),
+        (
+            &[
+                "GET",
+                "/v1/x",
+                "--api",
+                "tests/snapshots/documents/faults.yaml",
+            ],
+            3,
+            "refused",
+        ),
+    ] {
+        let mut command = sluicegate(&[&["explain"], arguments].concat());
+        let (ended_with, stdout, stderr) = ended(command.current_dir(ROOT));
+        assert_eq!(ended_with, status, "{arguments:?}: {stdout}{stderr}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+}

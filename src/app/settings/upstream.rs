@@ -16,11 +16,15 @@ use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::EndpointError;
 use crate::serve::settings::Addressing;
 use crate::wire::sigv4::credentials::Credentials;
+use crate::wire::sigv4::credentials::Secret;
 
 /// The bytes that a file of authorities may have: ten times the usual bundle of a system.
 const CA_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// The region of requests whose region nothing names.
 pub const REGION_DEFAULT: &str = "us-east-1";
+
+/// The access key of AWS's own examples.
+const EXAMPLE_ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// The store.
 #[derive(Debug)]
@@ -56,6 +60,67 @@ impl UpstreamSettings {
             bucket: bucket.map(|name| name.as_str().to_owned()),
             credentials: credentials::find(environment, file)?,
             trust: trust(args, environment, file)?,
+        })
+    }
+}
+
+/// The store of a command that sends nothing to it.
+#[derive(Debug)]
+pub struct SupposedUpstream {
+    /// Its origin.
+    pub endpoint: StoreUrl,
+    /// Signing region.
+    pub region: String,
+    /// Where the bucket stands.
+    pub addressing: Addressing,
+    /// Bucket of URIs that name none.
+    pub bucket: Option<String>,
+    /// The keys.
+    pub credentials: Credentials,
+    /// What stands in for settings that are absent, in words.
+    pub supposed: Vec<String>,
+}
+
+impl SupposedUpstream {
+    /// As [`UpstreamSettings::layered`]; in place of an absent endpoint that of AWS, in place of absent keys an example.
+    pub fn layered(
+        args: &StoreArgs,
+        environment: &Environment,
+        file: &ConfigFile,
+    ) -> Result<Self, SettingsError> {
+        let section = &file.sections.s3;
+        let bucket = args.s3_bucket.as_ref().or(section.bucket.as_ref());
+        let style = args.s3_addressing.or(section.addressing);
+        let region = region(args, environment, file)?;
+        let mut supposed = Vec::new();
+        let endpoint = match endpoint(args, environment, file) {
+            Err(SettingsError::NoEndpoint) => {
+                let url = format!("https://s3.{region}.amazonaws.com");
+                supposed.push(format!("endpoint {url}, since --s3-endpoint is absent"));
+                url.parse().map_err(|_| SettingsError::NoEndpoint)?
+            }
+            given => given?,
+        };
+        let credentials = match credentials::find(environment, file) {
+            Err(SettingsError::NoCredentials { absent }) => {
+                supposed.push(format!(
+                    "access key {EXAMPLE_ACCESS_KEY_ID}, since {absent} is absent"
+                ));
+                Credentials {
+                    access_key_id: EXAMPLE_ACCESS_KEY_ID.to_owned(),
+                    secret_access_key: Secret::new("example"),
+                    session_token: None,
+                }
+            }
+            given => given?,
+        };
+        Ok(Self {
+            endpoint,
+            region,
+            addressing: style.unwrap_or(AddressingStyle::Path).into(),
+            bucket: bucket.map(|name| name.as_str().to_owned()),
+            credentials,
+            supposed,
         })
     }
 }

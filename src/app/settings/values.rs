@@ -282,6 +282,11 @@ where
 pub struct StoreUrl(Endpoint);
 
 impl StoreUrl {
+    /// The endpoint, its name not looked up.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.0
+    }
+
     /// The endpoint with its addresses. Blocks while the name is looked up.
     pub fn into_resolved(mut self) -> Result<Endpoint, EndpointError> {
         self.0.resolve()?;

@@ -86,7 +86,12 @@ impl<'t, 'h> Unproven<'t, 'h> {
         context: &RequestContext<'_>,
     ) -> Result<Authorized<'t, 'h>, GatewayFault> {
         let Self { request, callers } = self;
-        let proof = Signed::read(&request)?.verify(callers, context.time, Some(body_sha256))?;
+        let proof = Signed::read(&request)?.verify(
+            callers,
+            context.time,
+            Some(body_sha256),
+            &mut Scratch::new(),
+        )?;
         match proof {
             Proof::Caller(identity) => admit(request, Some(identity), None, callers, context),
             // Cannot be: each signature can be checked once the hash is known.
@@ -120,7 +125,8 @@ impl<'t, 'h> Routed<'t, 'h> {
             BodyArrival::Nothing => Some(EMPTY_SHA256_HEX),
             BodyArrival::ToCome => None,
         };
-        match Signed::read(&request)?.verify(callers, context.time, known)? {
+        let mut scratch = Scratch::new();
+        match Signed::read(&request)?.verify(callers, context.time, known, &mut scratch)? {
             Proof::AwaitsBody => Ok(Admission::AwaitsBody(Unproven { request, callers })),
             Proof::Caller(identity) => {
                 admit(request, Some(identity), None, callers, context).map(Admission::Granted)
@@ -129,6 +135,39 @@ impl<'t, 'h> Routed<'t, 'h> {
                 admit(request, Some(identity), Some(body), callers, context).map(Admission::Granted)
             }
         }
+    }
+}
+
+/// What a refused signature should have been made over.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WantedSignature {
+    /// It may hold a session token: not for logs.
+    pub canonical_request: Vec<u8>,
+    /// Holds the hash of the canonical request.
+    pub string_to_sign: Vec<u8>,
+}
+
+impl Routed<'_, '_> {
+    /// What the signature of a request with this whole body should have been made over; `None` where it is right, or
+    /// refused for another reason.
+    #[must_use]
+    pub fn wanted_signature(
+        &self,
+        policy: CallerPolicy<'_>,
+        context: &RequestContext<'_>,
+        body_sha256: &Hex,
+    ) -> Option<WantedSignature> {
+        let CallerPolicy::Enforce(callers) = policy else {
+            return None;
+        };
+        let mut scratch = Scratch::new();
+        let signed = Signed::read(&self.request).ok()?;
+        let proof = signed.verify(callers, context.time, Some(body_sha256), &mut scratch);
+        let computed = !scratch.canonical_request().is_empty();
+        (proof.is_err() && computed).then(|| WantedSignature {
+            canonical_request: scratch.canonical_request().to_vec(),
+            string_to_sign: scratch.string_to_sign().to_vec(),
+        })
     }
 }
 
@@ -172,6 +211,7 @@ impl<'r> Signed<'r> {
         callers: Callers<'t>,
         now: UnixSeconds,
         body_sha256: Option<&Hex>,
+        scratch: &mut Scratch,
     ) -> Result<Proof<'t>, GatewayFault> {
         let refused = |error, read: Option<&Authorization<'_>>| {
             signature_fault(error, read, self.authorization_field)
@@ -207,14 +247,7 @@ impl<'r> Signed<'r> {
             headers: &self.headers,
             body_sha256: &hash,
         };
-        verify::verify(
-            &authorization,
-            &received,
-            &expected,
-            now,
-            &mut Scratch::new(),
-        )
-        .map_err(refused)?;
+        verify::verify(&authorization, &received, &expected, now, scratch).map_err(refused)?;
         Ok(proof)
     }
 }
