@@ -36,6 +36,8 @@ use crate::serve::upload;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::serve::upload::Upload;
 use crate::serve::upload::Way;
+use crate::wire::http1::framing::BodyFraming;
+use crate::wire::http1::framing::request_framing;
 use crate::wire::http1::head::ResponseHead;
 use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::signing_key::SigningKey;
@@ -235,7 +237,7 @@ impl<'w> Walk<'w> {
         if !streams {
             return Some(upload::memory_payload(body, signing));
         }
-        let is_chunked = self.head.fields.get(b"transfer-encoding").is_some();
+        let is_chunked = matches!(request_framing(self.head), Ok(BodyFraming::Chunked));
         let arriving = (!is_chunked).then_some(self.body.len() as u64);
         let may_be_parted = request.is_put_object();
         match upload::way(content.output_len(arriving), signing, may_be_parted) {

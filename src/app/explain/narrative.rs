@@ -1,7 +1,5 @@
 //! An explanation for people.
 
-use std::fmt::Write;
-
 use crate::app::explain::explanation::Body;
 use crate::app::explain::explanation::Detail;
 use crate::app::explain::explanation::Explanation;
@@ -22,16 +20,18 @@ pub fn text(explanation: &Explanation, terminal: Terminal) -> String {
     let request = &explanation.request;
     let line = format!("{} {}", request.method, request.target);
     let mut out = terminal.paint(Style::Strong, &line);
-    let _ = writeln!(
-        out,
-        "\n{}",
-        terminal.paint(
-            Style::Faint,
-            &format!(
-                "taken to arrive at {}; nothing is sent, no quota or throttle is used",
-                request.time
+    push_line(
+        &mut out,
+        &format!(
+            "\n{}",
+            terminal.paint(
+                Style::Faint,
+                &format!(
+                    "taken to arrive at {}; nothing is sent, no quota or throttle is used",
+                    request.time
+                )
             )
-        )
+        ),
     );
     for step in &explanation.steps {
         push_step(step, terminal, &mut out);
@@ -44,10 +44,12 @@ pub fn text(explanation: &Explanation, terminal: Terminal) -> String {
         (None, _) => {
             let hint = "The response is explained too with --response STATUS [--response-header 'Name: value'] \
                 [--response-data @FILE]: what the backend would answer.";
-            let _ = writeln!(
-                out,
-                "\n{}",
-                terminal.paint(Style::Faint, &terminal.wrapped(hint, 0, 0))
+            push_line(
+                &mut out,
+                &format!(
+                    "\n{}",
+                    terminal.paint(Style::Faint, &terminal.wrapped(hint, 0, 0))
+                ),
             );
         }
     }
@@ -65,10 +67,12 @@ fn push_step(step: &Step, terminal: Terminal, out: &mut String) {
     };
     let start = step.stage.len() + 2;
     let says = terminal.wrapped(&format!("{refused}{}", step.says), start, INDENT);
-    let _ = writeln!(
+    push_line(
         out,
-        "\n{} {says}",
-        terminal.paint(style, &format!("{}:", step.stage))
+        &format!(
+            "\n{} {says}",
+            terminal.paint(style, &format!("{}:", step.stage))
+        ),
     );
     for (name, detail) in &step.details {
         push_detail(name, detail, terminal, out);
@@ -80,10 +84,10 @@ fn push_detail(name: &str, detail: &Detail, terminal: Terminal, out: &mut String
     match detail {
         Detail::Text(text) => {
             let text = terminal.wrapped(text, INDENT + name.len() + 2, DEEP);
-            let _ = writeln!(out, "{:INDENT$}{label} {text}", "");
+            push_line(out, &format!("{:INDENT$}{label} {text}", ""));
         }
         Detail::Lines(lines) => {
-            let _ = writeln!(out, "{:INDENT$}{label}", "");
+            push_line(out, &format!("{:INDENT$}{label}", ""));
             push_lines(lines.iter().map(String::as_str), out);
         }
         Detail::Mappings(mappings) => {
@@ -92,17 +96,16 @@ fn push_detail(name: &str, detail: &Detail, terminal: Terminal, out: &mut String
             }
         }
         Detail::Body(body) => {
-            let _ = writeln!(out, "{:INDENT$}{label} {}", "", size(body));
+            push_line(out, &format!("{:INDENT$}{label} {}", "", size(body)));
             push_body(body, out);
         }
     }
 }
 
 fn push_mapping(mapping: &Mapping, terminal: Terminal, out: &mut String) {
-    let _ = writeln!(
+    push_line(
         out,
-        "{:INDENT$}{} <- {}",
-        "", mapping.target, mapping.source
+        &format!("{:INDENT$}{} <- {}", "", mapping.target, mapping.source),
     );
     let effect = match mapping.values.as_slice() {
         [] => mapping.effect.clone(),
@@ -110,7 +113,10 @@ fn push_mapping(mapping: &Mapping, terminal: Terminal, out: &mut String) {
         values => format!("= {} ({})", values.join(", "), mapping.effect),
     };
     let effect = terminal.wrapped(&effect, DEEP, DEEP + 2);
-    let _ = writeln!(out, "{:DEEP$}{}", "", terminal.paint(Style::Code, &effect));
+    push_line(
+        out,
+        &format!("{:DEEP$}{}", "", terminal.paint(Style::Code, &effect)),
+    );
 }
 
 fn push_response(response: &Message, by: &str, terminal: Terminal, out: &mut String) {
@@ -120,11 +126,14 @@ fn push_response(response: &Message, by: &str, terminal: Terminal, out: &mut Str
         _ => Style::Error,
     };
     let line = format!("the client gets {} from the {by}", response.status);
-    let _ = writeln!(out, "\n{}", terminal.paint(style, &line));
+    push_line(out, &format!("\n{}", terminal.paint(style, &line)));
     for header in &response.headers {
-        let _ = writeln!(out, "{:INDENT$}{header}", "");
+        push_line(out, &format!("{:INDENT$}{header}", ""));
     }
-    let _ = writeln!(out, "{:INDENT$}body: {}", "", size(&response.body));
+    push_line(
+        out,
+        &format!("{:INDENT$}body: {}", "", size(&response.body)),
+    );
     push_body(&response.body, out);
 }
 
@@ -147,6 +156,11 @@ fn push_body(body: &Body, out: &mut String) {
 fn push_lines<'l>(lines: impl Iterator<Item = &'l str>, out: &mut String) {
     for line in lines {
         let line = format!("{:DEEP$}{line}", "");
-        let _ = writeln!(out, "{}", line.trim_end());
+        push_line(out, line.trim_end());
     }
+}
+
+fn push_line(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
 }

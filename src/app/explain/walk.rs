@@ -39,6 +39,7 @@ use crate::serve::reply::Reply;
 use crate::serve::reply::from_refusal;
 use crate::serve::settings::PayloadSigning;
 use crate::wire::http1::fields::Fields;
+use crate::wire::http1::framing::request_framing;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::payload_hash::sha256_hex;
@@ -149,6 +150,11 @@ impl<'w> Walk<'w> {
     }
 
     fn stages(&mut self) -> Result<Made, GatewayFault> {
+        if let Err(doubt) = request_framing(self.head) {
+            let says = "Content-Length or Transfer-Encoding leave the end of the body in doubt";
+            self.refused("framing", says, Vec::new());
+            return Err(GatewayFault::unreadable_head(doubt.status()));
+        }
         let Some(routed) = self.route()? else {
             let Reply::Made(response) = healthy() else {
                 return Ok(None);
