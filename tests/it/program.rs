@@ -72,9 +72,9 @@ fn wrong_usage_names_the_option() {
         &["--api"],
     );
     fails(
-        &["serve", "--s3-endpoint", "https://s3.example"],
+        &["serve", "--s3-endpoint", "ftp://s3.example"],
         2,
-        &["--s3-endpoint", "https"],
+        &["--s3-endpoint", "ftp"],
     );
 }
 
