@@ -1,7 +1,6 @@
 //! The command line. Every option is also the environment variable `SLUICEGATE_<OPTION>`; what neither names, the
 //! configuration file or a default decides (`app/settings`).
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
@@ -19,6 +18,7 @@ use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
 use crate::app::settings::finding_code::SilencedCode;
 use crate::app::settings::names::BucketName;
+use crate::app::settings::names::DomainName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::StageVariable;
@@ -61,19 +61,10 @@ pub enum Command {
     Routes(RoutesArgs),
     /// Take one request through the gateway, send nothing, and say what each stage decides
     Explain(Box<ExplainArgs>),
-    /// Of a later version.
-    #[command(hide = true, disable_help_flag = true)]
-    Sidecar(LaterArgs),
+    /// Pass S3 requests on to a store, signed with the configured credentials
+    Sidecar(SidecarArgs),
     /// Put load on a gateway, a sidecar or a store and report latencies from the moment each request was due
     Bench(BenchArgs),
-}
-
-/// Whatever follows a command of a later version.
-#[derive(Debug, Args)]
-pub struct LaterArgs {
-    /// Not looked at.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<OsString>,
 }
 
 /// `sluicegate serve`
@@ -92,6 +83,28 @@ pub struct ServeArgs {
     #[arg(long, env = "SLUICEGATE_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// How the gateway runs.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `sluicegate sidecar`
+#[derive(Debug, Args)]
+pub struct SidecarArgs {
+    /// Take requests from other machines although nobody is asked who he is
+    #[arg(long, env = "SLUICEGATE_ALLOW_UNAUTHENTICATED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub allow_unauthenticated: Option<bool>,
+    /// Name under which clients may put the bucket into the host, as in BUCKET.NAME; may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_DOMAIN",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub domain: Vec<DomainName>,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// How the sidecar runs.
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -281,6 +294,8 @@ pub struct RunArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
     use clap::error::ErrorKind;
 
@@ -341,11 +356,6 @@ mod tests {
             error.to_string().contains("not part of this version"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn commands_of_later_versions_take_any_arguments() {
-        assert!(parse(&["sidecar", "--allow-unauthenticated", "x", "--help"]).is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
 use crate::net::address::ListenAt;
 use crate::net::credentials::slot::CredentialSlot;
+use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
@@ -74,7 +75,7 @@ impl Gateway {
     /// Opens the listeners. Connections wait in their queues until [`Gateway::run`].
     pub fn bind(plan: Plan) -> Result<Self, Failure> {
         let Plan {
-            run,
+            mut run,
             upstream,
             table,
             callers,
@@ -83,22 +84,9 @@ impl Gateway {
             quota_state,
             roles,
         } = plan;
+        let drain_ms_max = run.drain_ms_max;
         let metering = Arc::new(metering);
-        let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
-            let message = format!("{cause}; another store can be given with --s3-endpoint");
-            Failure::new(Exit::BadConfiguration, message)
-        })?;
-        let store = StoreAddress::new(
-            endpoint.authority(),
-            upstream.addressing,
-            upstream.bucket.as_deref(),
-            &table,
-        );
-        if endpoint.is_tls() {
-            // Read before the cores run, so that no request waits for it.
-            let _roots = upstream.trust.roots();
-        }
-        let (access_log, batches) = match run.access_log {
+        let (access_log, batches) = match run.access_log.take() {
             Some(chosen) => {
                 let target = Target::open(chosen.file)?;
                 let (log, batches) = AccessLog::new(chosen.format);
@@ -107,31 +95,29 @@ impl Gateway {
             }
             None => (None, None),
         };
-        let settings = ServeSettings {
-            listen: run.listen,
-            workers: run.workers,
-            endpoint,
-            trust: upstream.trust,
-            region: Some(upstream.region),
-            credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
-            payload_signing: run.payload_signing,
-            limits: run.limits,
-            timeouts: run.timeouts,
-            io_driver: run.io_driver,
-            service: Service::Gateway(GatewaySettings {
+        let addressing = upstream.addressing;
+        let bucket = upstream.bucket.clone();
+        let served = Arc::clone(&metering);
+        let mut settings = settings(run, upstream, move |endpoint| {
+            Service::Gateway(GatewaySettings {
+                store: StoreAddress::new(
+                    endpoint.authority(),
+                    addressing,
+                    bucket.as_deref(),
+                    &table,
+                ),
                 table: Arc::new(table),
-                store,
                 ignore_authorizers: callers == Callers::Anybody,
                 identities,
-                metering: Arc::clone(&metering),
+                metering: served,
                 roles: known_roles(roles),
-            }),
-            access_log,
-        };
+            })
+        })?;
+        settings.access_log = access_log;
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
         Ok(Self {
             bound,
-            drain_ms_max: run.drain_ms_max,
+            drain_ms_max,
             metering,
             quota_state,
             access_log: batches,
@@ -183,7 +169,40 @@ fn known_roles(settings: Vec<RoleSettings>) -> Roles {
         .collect()
 }
 
-fn failure(error: ServeError) -> Failure {
+/// What every worker needs, in front of a store whose name is looked up now.
+///
+/// # Errors
+/// The name stands for nothing.
+pub(super) fn settings(
+    run: RunSettings,
+    upstream: UpstreamSettings,
+    service: impl FnOnce(&Endpoint) -> Service,
+) -> Result<ServeSettings, Failure> {
+    let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
+        let message = format!("{cause}; another store can be given with --s3-endpoint");
+        Failure::new(Exit::BadConfiguration, message)
+    })?;
+    if endpoint.is_tls() {
+        // Read before the cores run, so that no request waits for it.
+        let _roots = upstream.trust.roots();
+    }
+    Ok(ServeSettings {
+        listen: run.listen,
+        workers: run.workers,
+        service: service(&endpoint),
+        endpoint,
+        trust: upstream.trust,
+        region: Some(upstream.region),
+        credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
+        payload_signing: run.payload_signing,
+        limits: run.limits,
+        timeouts: run.timeouts,
+        io_driver: run.io_driver,
+        access_log: None,
+    })
+}
+
+pub(super) fn failure(error: ServeError) -> Failure {
     let exit = match error {
         ServeError::Bind { .. } | ServeError::Driver(_) => Exit::CouldNotBind,
         ServeError::Thread(_) | ServeError::WorkerDied => Exit::FailedWhileRunning,

@@ -18,6 +18,7 @@ pub mod quota_state;
 pub mod routes_command;
 pub mod serve_command;
 pub mod settings;
+pub mod sidecar_command;
 pub mod signals;
 pub mod terminal;
 pub mod usage;
@@ -39,7 +40,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(args)) => serve_command::run(&args),
         Some(Command::Check(args)) => check_command::run(&args),
         Some(Command::Routes(args)) => routes_command::run(&args),
-        Some(Command::Sidecar(_)) => Err(not_in_this_version("sidecar")),
+        Some(Command::Sidecar(args)) => sidecar_command::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     };
@@ -63,11 +64,4 @@ fn run_demo(args: &cli::DemoArgs) -> Result<Exit, Failure> {
 fn run_demo(_: &cli::DemoArgs) -> Result<Exit, Failure> {
     let message = "`demo` is not in this build (feature `demo`); `sluicegate serve --help` shows how to serve a document";
     Err(Failure::new(Exit::WrongUsage, message))
-}
-
-fn not_in_this_version(command: &str) -> Failure {
-    let message = format!(
-        "`{command}` is not part of this version; `sluicegate --help` lists the commands that are"
-    );
-    Failure::new(Exit::WrongUsage, message)
 }

@@ -34,6 +34,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let served = served_document(&args.api, &file)?;
     let import = ImportSettings::layered(&args.import, &file)?.for_document(&args.import, &served);
     let table = documents::load(&served.file, &import)?.table;
+    identities::refuse_allow_lists(&file)?;
     let identities = identities::read(&file)?;
     let (quota_state, records) = match state_dir(args, &file) {
         Some(folder) => {

@@ -31,6 +31,7 @@ pub mod role;
 pub mod route;
 pub mod s3_operation;
 pub mod s3_permission;
+pub mod sidecar;
 pub mod sign;
 pub mod signature_fault;
 pub mod store_path;

@@ -4,7 +4,10 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use crate::pipeline::integration_request::IntegrationRequest;
-use crate::wire::aws_chunked::encode::signed_len;
+use crate::wire::aws_chunked::encode::{
+    signed_len, signed_trailer_len, trailer_line_len, unsigned_trailer_len,
+};
+use crate::wire::checksum::Algorithm;
 use crate::wire::date::UnixSeconds;
 use crate::wire::http1::encode::{
     end_head, write_field, write_field_number, write_number, write_request_line,
@@ -66,6 +69,43 @@ pub enum Payload {
     },
     /// A body in signed chunks.
     SignedChunks(ChunkedLengths),
+    /// A body in chunks with its checksum behind it.
+    Trailing(TrailingChecksum),
+}
+
+/// A body in chunks whose checksum is known at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrailingChecksum {
+    lengths: ChunkedLengths,
+    algorithm: Algorithm,
+    signed: bool,
+}
+
+impl TrailingChecksum {
+    /// For a body of `decoded` bytes in chunks of `chunk_bytes`, signed or not; `None` beyond 64 bits.
+    #[must_use]
+    pub fn new(
+        decoded: u64,
+        chunk_bytes: NonZeroU64,
+        algorithm: Algorithm,
+        signed: bool,
+    ) -> Option<Self> {
+        let name_bytes = u32::try_from(algorithm.field().len()).ok()?;
+        let line = trailer_line_len(name_bytes, algorithm.value_bytes());
+        let encoded = if signed {
+            signed_trailer_len(decoded, chunk_bytes, line)
+        } else {
+            unsigned_trailer_len(decoded, chunk_bytes, line)
+        };
+        Some(Self {
+            lengths: ChunkedLengths {
+                decoded,
+                encoded: encoded?,
+            },
+            algorithm,
+            signed,
+        })
+    }
 }
 
 impl Payload {
@@ -183,8 +223,13 @@ impl UpstreamRequest<'_> {
         write_field(&mut head, b"Authorization", &authorization);
         write_field(&mut head, b"Connection", b"keep-alive");
         end_head(&mut head);
-        let chunks = matches!(payload, Payload::SignedChunks(_))
-            .then(|| ChunkSigner::new(Rc::clone(signer.key), signer.now, seed));
+        let has_chunk_signatures = match payload {
+            Payload::SignedChunks(_) => true,
+            Payload::Trailing(trailing) => trailing.signed,
+            Payload::None | Payload::Hashed { .. } | Payload::Unsigned { .. } => false,
+        };
+        let chunks =
+            has_chunk_signatures.then(|| ChunkSigner::new(Rc::clone(signer.key), signer.now, seed));
         SignedRequest { head, chunks }
     }
 
@@ -204,12 +249,19 @@ struct AddedFields<'r> {
     session_token: Option<&'r str>,
     /// Content-Encoding and `x-amz-decoded-content-length` of an `aws-chunked` body.
     chunked: Option<(Vec<u8>, Vec<u8>)>,
+    /// The checksum that follows the body.
+    trailer: Option<Algorithm>,
 }
 
 impl<'r> AddedFields<'r> {
     fn new(request: &UpstreamRequest<'r>, payload: &'r Payload, signer: Signer<'r>) -> Self {
-        let chunked = match payload {
-            Payload::SignedChunks(lengths) => {
+        let (lengths, trailer) = match payload {
+            Payload::SignedChunks(lengths) => (Some(lengths), None),
+            Payload::Trailing(trailing) => (Some(&trailing.lengths), Some(trailing.algorithm)),
+            Payload::None | Payload::Hashed { .. } | Payload::Unsigned { .. } => (None, None),
+        };
+        let chunked = match lengths {
+            Some(lengths) => {
                 let mut coding = b"aws-chunked".to_vec();
                 for inner in request.fields.all(b"content-encoding") {
                     coding.push(b',');
@@ -219,7 +271,7 @@ impl<'r> AddedFields<'r> {
                 write_number(&mut decoded, lengths.decoded);
                 Some((coding, decoded))
             }
-            Payload::None | Payload::Hashed { .. } | Payload::Unsigned { .. } => None,
+            None => None,
         };
         Self {
             host: request.host,
@@ -231,6 +283,7 @@ impl<'r> AddedFields<'r> {
                 .as_ref()
                 .map(|token| token.expose()),
             chunked,
+            trailer,
         }
     }
 
@@ -252,7 +305,10 @@ impl<'r> AddedFields<'r> {
                     (b"x-amz-decoded-content-length", decoded),
                 ]
             });
-        fixed.into_iter().chain(token).chain(chunked)
+        let trailer = self
+            .trailer
+            .map(|algorithm| (b"x-amz-trailer".as_slice(), algorithm.field()));
+        fixed.into_iter().chain(token).chain(chunked).chain(trailer)
     }
 
     /// Whether a field of the request is written here in its place.
@@ -276,6 +332,8 @@ const fn payload_hash(payload: &Payload) -> PayloadHash<'_> {
         Payload::Hashed { sha256_hex, .. } => PayloadHash::Hex(sha256_hex),
         Payload::Unsigned { .. } => PayloadHash::Unsigned,
         Payload::SignedChunks(_) => PayloadHash::Streaming,
+        Payload::Trailing(TrailingChecksum { signed: true, .. }) => PayloadHash::StreamingTrailer,
+        Payload::Trailing(_) => PayloadHash::StreamingUnsignedTrailer,
     }
 }
 
@@ -283,7 +341,9 @@ const fn content_length(payload: &Payload) -> Option<u64> {
     match payload {
         Payload::None => None,
         Payload::Hashed { len, .. } | Payload::Unsigned { len } => Some(*len),
-        Payload::SignedChunks(lengths) => Some(lengths.encoded),
+        Payload::SignedChunks(lengths) | Payload::Trailing(TrailingChecksum { lengths, .. }) => {
+            Some(lengths.encoded)
+        }
     }
 }
 

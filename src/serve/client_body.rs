@@ -8,13 +8,17 @@ use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::failure::BodyFault;
+use crate::serve::failure::CodingFault;
 use crate::serve::failure::UploadFault;
+use crate::serve::framed_body::FramedBody;
 use crate::serve::inbox::Inbox;
 use crate::wire::sigv4::payload_hash::Hex;
 use crate::wire::sigv4::payload_hash::PayloadHasher;
 
 /// Read from the client at once while a body is converted.
 const CONVERT_BYTES: usize = 48 * 1024;
+/// Read from the client at once of a body in `aws-chunked` coding.
+const FRAMED_BYTES: usize = 64 * 1024;
 
 /// How far a request body has arrived.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ pub struct ClientBody<'c> {
     limit: PayloadLimit,
     idle_ms: u64,
     check: Option<HashCheck>,
+    framed: Option<Box<FramedBody>>,
 }
 
 /// A body that the caller signed by its hash.
@@ -100,7 +105,21 @@ impl<'c> ClientBody<'c> {
             limit: PayloadLimit::new(bytes_max),
             idle_ms,
             check: None,
+            framed: None,
         }
+    }
+
+    /// The object in a body in `aws-chunked` coding.
+    #[must_use]
+    pub fn framed(mut self, framed: FramedBody) -> Self {
+        self.framed = Some(Box::new(framed));
+        self
+    }
+
+    /// The checksum that followed the body, once all of it was read.
+    #[must_use]
+    pub fn trailing_checksum(&self) -> Option<&[u8]> {
+        self.framed.as_ref()?.trailing_checksum()
     }
 
     /// The same body, whose last bytes are withheld if the SHA-256 of all of it is another.
@@ -121,8 +140,11 @@ impl<'c> ClientBody<'c> {
 
     /// Bytes still to come, where the framing tells.
     #[must_use]
-    pub const fn remaining(&self) -> Option<u64> {
-        self.arrival.reader.remaining()
+    pub fn remaining(&self) -> Option<u64> {
+        match &self.framed {
+            Some(framed) => Some(framed.remaining()),
+            None => self.arrival.reader.remaining(),
+        }
     }
 
     /// Appends at most `max` bytes to `out`; 0 only at the end of the body.
@@ -134,11 +156,70 @@ impl<'c> ClientBody<'c> {
         if let Err(fault) = self.invite().await {
             return (Err(fault), out);
         }
+        let at = out.len();
+        let (result, out) = match self.framed.take() {
+            None => self.read_wire(out, max).await,
+            Some(mut framed) => {
+                let (result, out) = self.read_framed(&mut framed, out, max).await;
+                self.framed = Some(framed);
+                (result, out)
+            }
+        };
+        let result = result.and_then(|count| {
+            self.limit.count(count)?;
+            self.check_hash(out.get(at..).unwrap_or_default())?;
+            Ok(count)
+        });
+        (result, out)
+    }
+
+    /// Decodes until there are bytes of the object, all of which are withheld with its last one until the end is right.
+    async fn read_framed(
+        &mut self,
+        framed: &mut FramedBody,
+        mut out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, UploadFault>, Vec<u8>) {
+        let at = out.len();
+        loop {
+            let room = max - (out.len() - at);
+            // One byte beyond the announced length shows that it is a lie.
+            let room = if framed.remaining() == 0 { 1 } else { room };
+            if let Err(fault) = framed.decode(&mut out, room) {
+                return (Err(UploadFault::Coding(fault)), out);
+            }
+            let count = out.len() - at;
+            if framed.is_done() && framed.has_unread() {
+                return (Err(UploadFault::Coding(CodingFault::Length)), out);
+            }
+            if framed.is_done() && self.arrival.reader.is_done() {
+                let end = framed.check_end().map_err(UploadFault::Coding);
+                return (end.map(|()| count), out);
+            }
+            if count > 0 && framed.remaining() > 0 {
+                return (Ok(count), out);
+            }
+            let (result, wire) = self.read_wire(framed.take_wire(), FRAMED_BYTES).await;
+            framed.wire = wire;
+            match result {
+                Ok(0) if framed.is_done() => {}
+                Ok(0) => return (Err(UploadFault::Coding(CodingFault::Length)), out),
+                Ok(_) => {}
+                Err(fault) => return (Err(fault), out),
+            }
+        }
+    }
+
+    /// Bytes as they are on the wire, without the chunked coding of HTTP.
+    async fn read_wire(
+        &mut self,
+        out: Vec<u8>,
+        max: usize,
+    ) -> (Result<usize, UploadFault>, Vec<u8>) {
         if self.arrival.reader.is_done() {
             return (Ok(0), out);
         }
         self.arrival.begun = true;
-        let at = out.len();
         self.stream.arm(self.idle_ms, Cut::Read);
         let (result, out) = self
             .arrival
@@ -146,12 +227,7 @@ impl<'c> ClientBody<'c> {
             .read(self.stream, self.inbox, out, max)
             .await;
         self.stream.disarm();
-        let result = result.map_err(UploadFault::Client).and_then(|count| {
-            self.limit.count(count)?;
-            self.check_hash(out.get(at..).unwrap_or_default())?;
-            Ok(count)
-        });
-        (result, out)
+        (result.map_err(UploadFault::Client), out)
     }
 
     /// Hashes what came; compares once that was all.
@@ -240,6 +316,12 @@ impl<'c> ConvertedBody<'c> {
             begun: false,
             limit,
         }
+    }
+
+    /// See [`ClientBody::trailing_checksum`].
+    #[must_use]
+    pub fn trailing_checksum(&self) -> Option<&[u8]> {
+        self.client.trailing_checksum()
     }
 
     /// Bytes that will come out, where that is known now: what was read ahead and what is still to come.

@@ -10,6 +10,7 @@ use crate::serve::gateway;
 use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
+use crate::serve::sidecar;
 use crate::wire::http1::head::HeadError;
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::http1::head::RequestHead;
@@ -92,6 +93,7 @@ pub async fn serve(core: Rc<Core>, stream: Stream, peer: PeerAddress) {
 async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
     match &core.settings.service {
         Service::Gateway(gateway) => gateway::exchange(core, gateway, client, head).await,
+        Service::Sidecar(settings) => sidecar::exchange(core, settings, client, head).await,
     }
 }
 
@@ -99,6 +101,7 @@ async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next 
 async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     match &core.settings.service {
         Service::Gateway(_) => gateway::refuse(core, client, status).await,
+        Service::Sidecar(_) => sidecar::refuse(core, client, status).await,
     }
 }
 

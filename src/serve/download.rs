@@ -15,6 +15,7 @@ use crate::serve::failure::BodyFault;
 use crate::serve::per_core::Core;
 use crate::serve::upstream_call::UpstreamResponse;
 use crate::wire::content_coding::Encoder;
+use crate::wire::http1::fields::Fields;
 
 /// From this length on the rest of an identity body is spliced.
 const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
@@ -51,10 +52,35 @@ pub async fn relay(
     }
     let mut buffer = core.buffers.take(Class::Body);
     let result = if response.body.content.is_identity() && !may_be_coded(response, upstream) {
-        relay_as_is(core, client, response, upstream, &mut buffer).await
+        relay_as_is(
+            core,
+            client,
+            response.status,
+            &response.fields,
+            upstream,
+            &mut buffer,
+        )
+        .await
     } else {
         relay_converted(core, client, response, upstream, &mut buffer).await
     };
+    core.buffers.give(buffer);
+    result
+}
+
+/// Sends the store's body as it is under this head.
+///
+/// # Errors
+/// See [`DownloadFault`].
+pub async fn relay_untouched(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    status: u16,
+    fields: &Fields,
+    upstream: &mut UpstreamResponse,
+) -> Result<(), DownloadFault> {
+    let mut buffer = core.buffers.take(Class::Body);
+    let result = relay_as_is(core, client, status, fields, upstream, &mut buffer).await;
     core.buffers.give(buffer);
     result
 }
@@ -74,7 +100,8 @@ async fn head_only(
 async fn relay_as_is(
     core: &Core,
     client: &mut ClientSide<'_>,
-    response: &MethodResponse<'_>,
+    status: u16,
+    fields: &Fields,
     upstream: &mut UpstreamResponse,
     buffer: &mut Vec<u8>,
 ) -> Result<(), DownloadFault> {
@@ -82,7 +109,7 @@ async fn relay_as_is(
         .body
         .remaining()
         .map_or_else(|| client.unknown_length(), OutgoingFraming::Length);
-    client.write_head(core, response.status, &response.fields, framing, buffer);
+    client.write_head(core, status, fields, framing, buffer);
     let OutgoingFraming::Length(length) = framing else {
         return relay_unsized(core, client, upstream, framing, buffer).await;
     };

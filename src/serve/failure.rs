@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::net::credentials::slot::NoCredentials;
+use crate::wire::aws_chunked::decode::DecodeError;
 
 /// Why a body could not be read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +102,25 @@ pub enum UploadFault {
     Conversion,
     /// It is not the body that the caller signed.
     HashMismatch,
+    /// Its `aws-chunked` coding.
+    Coding(CodingFault),
     /// The client's connection.
     Client(BodyFault),
     /// The store refused or lost a step of a multipart upload.
     Store(StoreFault),
+}
+
+/// What is wrong with an `aws-chunked` body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodingFault {
+    /// It is not the coding.
+    Framing(DecodeError),
+    /// It has more or fewer bytes than `x-amz-decoded-content-length`, or ends after its end.
+    Length,
+    /// The checksum that was announced did not follow, or another one did.
+    Trailer,
+    /// The checksum is not that of the bytes.
+    Checksum,
 }
 
 /// A step of a multipart upload that the store did not answer with success.

@@ -477,7 +477,7 @@ pub fn healthy<'c>() -> Reply<'c> {
 }
 
 /// Whether the next request can be found behind this one's body.
-fn leaves_room(arrival: &Arrival) -> bool {
+pub(super) fn leaves_room(arrival: &Arrival) -> bool {
     let short = arrival
         .reader
         .remaining()
@@ -486,7 +486,7 @@ fn leaves_room(arrival: &Arrival) -> bool {
 }
 
 /// Reads a short body that nobody wanted, so that the connection stands at the next request.
-async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next {
+pub(super) async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next {
     let idle_ms = core.settings.timeouts.idle_ms_max;
     let mut body = ClientBody::new(
         &mut client.stream,
@@ -506,6 +506,8 @@ pub fn upload_failure(fault: UploadFault) -> Failure {
     Failure::Fault(match fault {
         UploadFault::TooLarge => GatewayFault::request_too_large(),
         UploadFault::Conversion => GatewayFault::configuration_error(),
+        // No gateway body is read in that coding.
+        UploadFault::Coding(_) => GatewayFault::unreadable_head(400),
         UploadFault::HashMismatch => GatewayFault::signature_mismatch(),
         UploadFault::Client(BodyFault::Io(_)) => return Failure::ClientGone,
         UploadFault::Client(BodyFault::TimedOut) => GatewayFault::unreadable_head(408),

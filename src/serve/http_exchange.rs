@@ -101,9 +101,11 @@ async fn prepare<'c>(
     }
     let mut source = ConvertedBody::new(body, plan.content);
     match source.length() {
-        Some(bytes) if bytes > REPEATABLE_BYTES_MAX => {
-            Ok(Upload::Stream(StreamedBody { source, bytes }))
-        }
+        Some(bytes) if bytes > REPEATABLE_BYTES_MAX => Ok(Upload::Stream(StreamedBody {
+            source,
+            bytes,
+            trailer: None,
+        })),
         Some(_) => {
             let whole = MemoryBody::collect(&mut source, REPEATABLE_BYTES_MAX, &core.buffers);
             Ok(Upload::Memory(whole.await?))

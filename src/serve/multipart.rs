@@ -188,7 +188,11 @@ impl<'r> MultipartPut<'r> {
         bytes: u64,
     ) -> Result<(CompletedPart, ConvertedBody<'c>), Stop> {
         let payload = streamed_payload(bytes, self.core.payload_signing);
-        let mut upload = Upload::Stream(StreamedBody { source, bytes });
+        let mut upload = Upload::Stream(StreamedBody {
+            source,
+            bytes,
+            trailer: None,
+        });
         let part = self.part(id, number, &mut upload, &payload).await?;
         match upload {
             Upload::Stream(streamed) => Ok((part, streamed.source)),

@@ -82,6 +82,7 @@ impl Core {
         let access_log = settings.access_log.clone().map(LineBuffer::new);
         let http_backends = match &settings.service {
             Service::Gateway(gateway) => http_backends(&gateway.table),
+            Service::Sidecar(_) => Vec::new(),
         };
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),

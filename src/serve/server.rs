@@ -16,6 +16,7 @@ use crate::net::driver::run_core;
 use crate::net::listener;
 use crate::net::listener::Listener;
 use crate::net::listener::ListeningSocket;
+use crate::net::listener::SharedUnix;
 use crate::net::listener::unix;
 use crate::net::listener::unix::SocketFile;
 use crate::serve::settings::Lifecycle;
@@ -133,10 +134,11 @@ impl Bound {
             }
             ListenAt::Unix(at) => {
                 let (socket, file) = unix::bind(at)?;
+                let socket = SharedUnix::new(socket);
                 self.files.push(file);
                 self.addresses.push(listen.clone());
                 for group in &mut self.groups {
-                    group.push(ListeningSocket::Unix(socket.try_clone()?));
+                    group.push(ListeningSocket::Unix(socket.share()?));
                 }
             }
         }

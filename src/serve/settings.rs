@@ -1,5 +1,6 @@
 //! What a worker needs to know, checked before the first connection.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
@@ -12,6 +13,7 @@ use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
+use crate::pipeline::sidecar::allow_list::AllowList;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
 use crate::serve::roles::Roles;
@@ -55,6 +57,21 @@ pub struct ServeSettings {
 pub enum Service {
     /// `serve`: methods of a REST API.
     Gateway(GatewaySettings),
+    /// `sidecar`: S3 itself.
+    Sidecar(SidecarSettings),
+}
+
+/// The settings of `sidecar`.
+#[derive(Debug)]
+pub struct SidecarSettings {
+    /// How the store wants its buckets.
+    pub addressing: Addressing,
+    /// Names under which clients put the bucket into the host.
+    pub domains: Vec<String>,
+    /// Who may ask; nobody known: everybody who can connect.
+    pub identities: Identities,
+    /// What an identity may do, by access key id; one that is not there may do everything.
+    pub allow_lists: HashMap<String, AllowList>,
 }
 
 /// The settings of `serve`.

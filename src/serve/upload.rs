@@ -9,15 +9,19 @@ use crate::net::stream::WriteHalf;
 use crate::pipeline::sign::ChunkedLengths;
 use crate::pipeline::sign::Payload;
 use crate::serve::client_body::ConvertedBody;
+use crate::serve::failure::CodingFault;
 use crate::serve::failure::UploadFault;
 use crate::serve::memory_body::MemoryBody;
 use crate::serve::settings::PayloadSigning;
 use crate::wire::aws_chunked::encode;
+use crate::wire::checksum::Algorithm;
 use crate::wire::http1::chunked;
+use crate::wire::sigv4::canonical_request::Header;
 use crate::wire::sigv4::chunk_signature::ChunkSigner;
+use crate::wire::sigv4::chunk_signature::write_canonical_trailer;
 
 /// Bodies up to this length are hashed before they are sent (spec 10, "Choosing a mode").
-const HASHED_BYTES_MAX: u64 = 64 * 1024;
+pub const HASHED_BYTES_MAX: u64 = 64 * 1024;
 /// The most that is collected of a body whose length is unknown. API Gateway's payload limit, so that every body that
 /// API Gateway would take goes up as one PUT; S3's minimum for a part is 5 MiB.
 pub const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
@@ -26,7 +30,7 @@ pub const SINGLE_PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 /// Data bytes of a signed chunk: hashing one is short enough to keep the core responsive.
 pub const CHUNK_BYTES: usize = 128 * 1024;
 /// [`CHUNK_BYTES`] for the length arithmetic.
-const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
+pub const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
 const _: () = assert!(encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len() <= 256 * 1024);
 const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
 
@@ -52,6 +56,8 @@ pub struct StreamedBody<'c> {
     pub source: ConvertedBody<'c>,
     /// How many they are.
     pub bytes: u64,
+    /// The checksum that `source` brings at its end and that goes behind the body.
+    pub trailer: Option<Algorithm>,
 }
 
 /// A body whose length is not known before its end.
@@ -110,7 +116,11 @@ pub async fn prepare<'c>(
             first: None,
             rest: source,
         })),
-        Way::Stream { bytes } => Ok(Upload::Stream(StreamedBody { source, bytes })),
+        Way::Stream { bytes } => Ok(Upload::Stream(StreamedBody {
+            source,
+            bytes,
+            trailer: None,
+        })),
         Way::Memory => Ok(Upload::Memory(
             MemoryBody::collect(&mut source, HASHED_BYTES_MAX, pool).await?,
         )),
@@ -185,6 +195,7 @@ impl StreamedBody<'_> {
         let mut buffer = pool.take(Class::Body);
         let result = match signer {
             Some(signer) => self.pump_signed(signer, to, idle_ms, &mut buffer).await,
+            None if self.trailer.is_some() => self.pump_unsigned(to, idle_ms, &mut buffer).await,
             None => self.pump_plain(to, idle_ms, &mut buffer).await,
         };
         pool.give(buffer);
@@ -233,10 +244,52 @@ impl StreamedBody<'_> {
             let range = start..buffer.len();
             send(to, buffer, range, idle_ms).await?;
         }
+        let last = signer.sign_chunk(b"");
         buffer.clear();
-        encode::write_signed_end(&signer.sign_chunk(b""), buffer);
+        match self.trailing_checksum()? {
+            None => encode::write_signed_end(&last, buffer),
+            Some(field) => {
+                let mut canonical = Vec::new();
+                write_canonical_trailer(&[field], &mut canonical);
+                let signature = signer.sign_trailer(&canonical);
+                encode::write_signed_trailer_end(&last, &[field], &signature, buffer);
+            }
+        }
         let all = 0..buffer.len();
         send(to, buffer, all, idle_ms).await
+    }
+
+    async fn pump_unsigned(
+        &mut self,
+        to: &mut WriteHalf<'_>,
+        idle_ms: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PumpFault> {
+        let mut left = self.bytes;
+        while left > 0 {
+            let chunk = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+            self.fill_chunk(buffer, chunk).await?;
+            left -= chunk as u64;
+            let start = write_unsigned_header(buffer);
+            buffer.extend_from_slice(encode::CRLF);
+            let range = start..buffer.len();
+            send(to, buffer, range, idle_ms).await?;
+        }
+        buffer.clear();
+        let field = self.trailing_checksum()?;
+        encode::write_unsigned_trailer_end(field.as_slice(), buffer);
+        let all = 0..buffer.len();
+        send(to, buffer, all, idle_ms).await
+    }
+
+    /// The trailer field that was announced.
+    fn trailing_checksum(&self) -> Result<Option<Header<'_>>, PumpFault> {
+        let Some(algorithm) = self.trailer else {
+            return Ok(None);
+        };
+        let absent = PumpFault::Client(UploadFault::Coding(CodingFault::Trailer));
+        let value = self.source.trailing_checksum().ok_or(absent)?;
+        Ok(Some((algorithm.field(), value)))
     }
 
     /// Reads exactly `chunk` bytes behind the headroom.
@@ -318,6 +371,14 @@ async fn send_chunk(
     chunk.extend_from_slice(b"\r\n");
     let all = 0..chunk.len();
     send(to, chunk, all, idle_ms).await
+}
+
+/// As [`write_header`], without a signature.
+fn write_unsigned_header(buffer: &mut [u8]) -> usize {
+    let Some((headroom, data)) = buffer.split_first_chunk_mut::<{ encode::HEADROOM }>() else {
+        return 0;
+    };
+    encode::HEADROOM - encode::write_unsigned_header(headroom, data.len())
 }
 
 /// Writes the header of the chunk that lies behind the headroom; tells where the chunk starts now.

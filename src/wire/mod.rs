@@ -2,6 +2,7 @@
 
 pub mod aws_chunked;
 pub mod base64;
+pub mod checksum;
 pub mod content_coding;
 pub mod date;
 pub mod http1;

@@ -29,6 +29,7 @@ mod multipart;
 mod program;
 mod retry;
 mod roles;
+mod sidecar;
 mod signing;
 mod snapshots;
 mod store_faults;

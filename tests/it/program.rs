@@ -54,15 +54,6 @@ fn address_of(running: &mut Running) -> std::net::SocketAddr {
 }
 
 #[test]
-fn commands_of_later_versions_are_wrong_usage() {
-    fails(
-        &["sidecar", "--any", "thing"],
-        2,
-        &["sidecar", "not part of this version"],
-    );
-}
-
-#[test]
 fn wrong_usage_names_the_option() {
     fails(&["serve"], 2, &["--api"]);
     fails(&["serve", "--workers", "0"], 2, &["--workers"]);

@@ -47,7 +47,11 @@ fn bodies_pass_through_a_unix_socket_whole_on_every_worker() {
     on_each_driver(|driver| {
         let stored = body.clone();
         let backend = Backend::answering(move |request| match request.start.starts_with("GET") {
-            true => response(200, &[("Content-Type", "image/png")], &stored),
+            true => response(
+                200,
+                &[("Content-Type", "application/octet-stream")],
+                &stored,
+            ),
             false => response(200, &[], b""),
         });
         let folder = tempfile::tempdir().unwrap();
@@ -62,9 +66,19 @@ fn bodies_pass_through_a_unix_socket_whole_on_every_worker() {
         let gateway = Gateway::start(settings);
         let mut clients: Vec<Client> = (0..8).map(|_| Client::connect_unix(&path)).collect();
         for client in &mut clients {
-            client.request("PUT", "/v1/o/k", &[("Content-Type", "image/png")], &body);
+            client.request(
+                "PUT",
+                "/v1/o/k",
+                &[("Content-Type", "application/octet-stream")],
+                &body,
+            );
             assert_eq!(client.response().expect("a response").status(), 200);
-            client.request("GET", "/v1/o/k", &[("Accept", "image/png")], b"");
+            client.request(
+                "GET",
+                "/v1/o/k",
+                &[("Accept", "application/octet-stream")],
+                b"",
+            );
             assert!(client.response().expect("a response").body == body);
         }
         drop(gateway);
@@ -103,6 +117,13 @@ fn a_socket_in_use_is_not_taken_and_a_stale_one_is() {
     assert!(path.exists());
     let mut second = Running::start(&mut serving(&listen));
     second.lines_until("unix:");
+    let mut client = Client::connect_unix(&path);
+    assert_eq!(
+        client
+            .exchange("GET /ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .status(),
+        200
+    );
     assert_eq!(second.end("TERM"), 0);
     assert!(!path.exists());
 }

@@ -161,6 +161,7 @@ pub fn payload(payload: &Payload) -> String {
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD: streamed, each chunk signed, {} bytes with the signatures",
             lengths.encoded()
         ),
+        Payload::Trailing(_) => "streamed in chunks, its checksum behind the last one".to_owned(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::finding_code::SilencedCode;
 use crate::app::settings::names::BucketName;
+use crate::app::settings::names::DomainName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::VariableName;
@@ -68,6 +69,8 @@ pub struct Sections {
     pub usage_plan: Vec<Spanned<UsagePlanSection>>,
     /// `[throttle]`
     pub throttle: Option<Spanned<ThrottleSection>>,
+    /// `[sidecar]`
+    pub sidecar: SidecarSection,
     /// `[bench]`
     pub bench: BenchSection,
     /// `[output]`
@@ -133,6 +136,16 @@ pub struct S3Section {
     pub session_token: Option<FileSecret>,
     /// File that holds the session token.
     pub session_token_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[sidecar]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SidecarSection {
+    /// Serve beyond this machine without identities.
+    pub allow_unauthenticated: Option<bool>,
+    /// Domains under which the bucket stands in the host.
+    pub domain: Vec<DomainName>,
 }
 
 /// `[import]`
@@ -207,6 +220,14 @@ pub struct IdentitySection {
     pub user_id: Option<String>,
     /// IAM identity policy.
     pub policy_file: Option<Spanned<PathBuf>>,
+    /// Buckets that the identity may use through the sidecar.
+    #[serde(default)]
+    pub buckets: Vec<BucketName>,
+    /// Key prefixes that it may use.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    /// S3 actions that it may perform.
+    pub operations: Option<Spanned<Vec<String>>>,
 }
 
 /// `[[role]]`

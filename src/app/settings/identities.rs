@@ -1,5 +1,6 @@
 //! `[[identity]]`: callers that may sign requests, with their policies read and checked.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -17,6 +18,7 @@ use crate::pipeline::context::ACCOUNT_ID;
 use crate::pipeline::identity::AccessKeyIdTaken;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::identity::Identity;
+use crate::pipeline::sidecar::allow_list::AllowList;
 use crate::wire::date::UnixSeconds;
 use crate::wire::date::parse_iso_date;
 use crate::wire::sigv4::credentials::Credentials;
@@ -40,6 +42,48 @@ pub fn read(file: &ConfigFile) -> Result<Identities, SettingsError> {
             })?;
     }
     Ok(identities)
+}
+
+/// The lists of those identities that have any, by access key id. Policies of identities speak of an API's methods: the
+/// sidecar has none.
+pub fn allow_lists(file: &ConfigFile) -> Result<HashMap<String, AllowList>, SettingsError> {
+    let mut lists = HashMap::new();
+    for spanned in &file.sections.identity {
+        let section = spanned.get_ref();
+        if let Some(policy) = &section.policy_file {
+            let message =
+                "has no effect in `sidecar`; buckets, prefixes and operations are its lists";
+            return Err(file.fault(policy.span(), "identity.policy_file", message.to_owned()));
+        }
+        let operations = section.operations.as_ref();
+        let buckets = section.buckets.iter().map(|name| name.as_str().to_owned());
+        let list = AllowList::new(
+            buckets.collect(),
+            section.prefixes.clone(),
+            operations.map_or(&[], |list| list.get_ref().as_slice()),
+        );
+        let list = list.map_err(|message| {
+            let span = operations.map_or_else(|| spanned.span(), Spanned::span);
+            file.fault(span, "identity.operations", message)
+        })?;
+        lists.insert(section.access_key_id.get_ref().clone(), list);
+    }
+    Ok(lists)
+}
+
+/// `serve` knows no lists of buckets: whoever wrote one expects it to hold.
+pub fn refuse_allow_lists(file: &ConfigFile) -> Result<(), SettingsError> {
+    let has_list = |section: &IdentitySection| {
+        !section.buckets.is_empty() || !section.prefixes.is_empty() || section.operations.is_some()
+    };
+    let mut sections = file.sections.identity.iter();
+    match sections.find(|section| has_list(section.get_ref())) {
+        None => Ok(()),
+        Some(section) => {
+            let message = "buckets, prefixes and operations hold in `sidecar` only; policy_file is for `serve`";
+            Err(file.fault(section.span(), "identity", message.to_owned()))
+        }
+    }
 }
 
 fn identity(

@@ -133,6 +133,37 @@ impl<'de> Deserialize<'de> for BucketName {
     }
 }
 
+/// `--domain`: letters, digits, `-` and dots between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainName(String);
+
+impl DomainName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DomainName {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let label = |label: &str| !label.is_empty() && label.bytes().all(good);
+        if text.len() <= 253 && text.split('.').all(label) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ValueFault::Domain)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DomainName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 /// Stage variables of one stage (spec 11, "Quotas").
 pub const STAGE_VARIABLES_MAX: usize = 100;
 const VARIABLE_NAME_BYTES_MAX: usize = 64;

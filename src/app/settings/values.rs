@@ -126,6 +126,8 @@ pub enum ValueFault {
     Region,
     /// Not a bucket.
     Bucket,
+    /// Not a domain.
+    Domain,
     /// Known, not honoured.
     NotInThisVersion,
 }
@@ -160,6 +162,7 @@ impl fmt::Display for ValueFault {
                 f.write_str("a region has 1 to 64 letters, digits or -, as in us-east-1")
             }
             Self::Bucket => f.write_str("a bucket has 3 to 255 letters, digits, ., - or _"),
+            Self::Domain => f.write_str("a domain is letters, digits and - between dots, as s3.example.org"),
             Self::NotInThisVersion => f.write_str("known, but not part of this version"),
         }
     }

@@ -10,12 +10,19 @@ pub mod unix;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixListener;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::task::Waker;
 
 use nix::errno::Errno;
 use nix::sys::socket::Shutdown;
@@ -64,8 +71,38 @@ pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpLi
 pub enum ListeningSocket {
     /// One of several that may share an address.
     Inet(std::net::TcpListener),
-    /// A clone of the only one: the cores share its queue, since Linux has no SO_REUSEPORT for Unix sockets.
-    Unix(UnixListener),
+    /// A clone of the only one.
+    Unix(SharedUnix),
+}
+
+/// A Unix socket whose queue the cores share, since Linux has no SO_REUSEPORT for it.
+#[derive(Debug)]
+pub struct SharedUnix {
+    socket: UnixListener,
+    /// A core has shut it: an accept says nothing of that, and who waits is woken again and again.
+    shut: Arc<AtomicBool>,
+}
+
+impl SharedUnix {
+    /// A socket from [`unix::bind`].
+    #[must_use]
+    pub fn new(socket: UnixListener) -> Self {
+        Self {
+            socket,
+            shut: Arc::default(),
+        }
+    }
+
+    /// The same socket for another core.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn share(&self) -> io::Result<Self> {
+        Ok(Self {
+            socket: self.socket.try_clone()?,
+            shut: Arc::clone(&self.shut),
+        })
+    }
 }
 
 impl ListeningSocket {
@@ -76,7 +113,7 @@ impl ListeningSocket {
                 socket.set_nonblocking(true)?;
                 socket.try_clone()?.into()
             }
-            Self::Unix(socket) => {
+            Self::Unix(SharedUnix { socket, .. }) => {
                 socket.set_nonblocking(true)?;
                 socket.try_clone()?.into()
             }
@@ -90,7 +127,7 @@ impl ListeningSocket {
                 let (tcp, peer) = socket.accept()?;
                 Ok((Stream::adopt(tcp, peer, deadlines)?, peer.into()))
             }
-            Self::Unix(socket) => {
+            Self::Unix(SharedUnix { socket, .. }) => {
                 let (unix, _unnamed) = socket.accept()?;
                 Ok((Stream::adopt_unix(unix, deadlines)?, PeerAddress::Unix))
             }
@@ -102,7 +139,7 @@ impl AsRawFd for ListeningSocket {
     fn as_raw_fd(&self) -> RawFd {
         match self {
             Self::Inet(socket) => socket.as_raw_fd(),
-            Self::Unix(socket) => socket.as_raw_fd(),
+            Self::Unix(shared) => shared.socket.as_raw_fd(),
         }
     }
 }
@@ -117,6 +154,7 @@ pub struct Listener {
     /// Connections that were complete when the listener closed.
     last: RefCell<VecDeque<(Stream, PeerAddress)>>,
     closed: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
     burst: Cell<u32>,
     pause: Cell<Pause>,
     pauses: Cell<u64>,
@@ -143,6 +181,7 @@ impl Listener {
             deadlines: deadlines.clone(),
             last: RefCell::default(),
             closed: Cell::new(false),
+            waiting: RefCell::default(),
             burst: Cell::new(0),
             pause: Cell::default(),
             pauses: Cell::new(0),
@@ -171,7 +210,7 @@ impl Listener {
                     self.pause.set(Pause::default());
                     return Ok(Accepted::Connection(stream, peer));
                 }
-                Err(error) if self.was_shut_elsewhere(&error) => return Ok(Accepted::Closed),
+                Err(_) if self.was_shut() => return Ok(Accepted::Closed),
                 Err(error) => self.recover(error).await?,
             }
         }
@@ -186,8 +225,14 @@ impl Listener {
         while let Ok(connection) = self.take() {
             last.push_back(connection);
         }
+        if let ListeningSocket::Unix(shared) = &self.socket {
+            shared.shut.store(true, Ordering::Relaxed);
+        }
         // Wakes whoever waits; cannot fail on a listening socket.
         nix::sys::socket::shutdown(self.socket.as_raw_fd(), Shutdown::Both).ok();
+        if let Some(waiting) = self.waiting.borrow_mut().take() {
+            waiting.wake();
+        }
     }
 
     /// How often it paused because descriptors or memory ran out.
@@ -201,10 +246,25 @@ impl Listener {
         self.socket.accept(&self.deadlines)
     }
 
-    /// Whether another core has shut the socket that both share.
-    fn was_shut_elsewhere(&self, error: &io::Error) -> bool {
-        matches!(self.socket, ListeningSocket::Unix(_))
-            && error.raw_os_error() == Some(Errno::EINVAL as i32)
+    /// Whether a core has shut the socket that all share.
+    fn was_shut(&self) -> bool {
+        match &self.socket {
+            ListeningSocket::Inet(_) => false,
+            ListeningSocket::Unix(shared) => shared.shut.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A shut Unix socket wakes nobody who waits for it, so the close does.
+    async fn readable_or_closed(&self) -> io::Result<()> {
+        let mut readable = pin!(self.readiness.readable(false));
+        poll_fn(|context| {
+            if self.closed.get() {
+                return Poll::Ready(Ok(()));
+            }
+            *self.waiting.borrow_mut() = Some(context.waker().clone());
+            readable.as_mut().poll(context)
+        })
+        .await
     }
 
     async fn recover(&self, error: io::Error) -> io::Result<()> {
@@ -212,7 +272,7 @@ impl Listener {
             Remedy::Wait => {
                 self.burst.set(0);
                 // Also ends when the socket is shut; the next turn of the loop sees why.
-                self.readiness.readable(false).await
+                self.readable_or_closed().await
             }
             Remedy::Skip => Ok(()),
             Remedy::Pause => {

@@ -199,7 +199,8 @@ fn cores_share_the_queue_of_a_unix_socket_and_its_end() {
     };
     on_each_driver(async |core| {
         let (bound, _file) = unix::bind(&socket).unwrap();
-        let clone = ListeningSocket::Unix(bound.try_clone().unwrap());
+        let bound = SharedUnix::new(bound);
+        let clone = ListeningSocket::Unix(bound.share().unwrap());
         let first = Rc::new(Listener::new(clone, &core.deadlines).unwrap());
         let second = Listener::new(ListeningSocket::Unix(bound), &core.deadlines).unwrap();
         for listener in [&*first, &second] {
@@ -224,6 +225,8 @@ fn cores_share_the_queue_of_a_unix_socket_and_its_end() {
         let pending = spawn(async move { accepting.accept().await });
         yield_now().await;
         second.close();
+        assert!(matches!(second.accept().await.unwrap(), Accepted::Closed));
+        first.close();
         assert!(matches!(pending.await.unwrap().unwrap(), Accepted::Closed));
         let refused = UnixStream::connect(&socket.path).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
@@ -17,8 +18,8 @@ use crate::net::listener::BACKLOG_MAX;
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    /// Held open, so that no later file gets its inode's number.
+    file: fs::File,
 }
 
 /// Binds and listens. A socket file that nobody listens at, as a killed process leaves it, is replaced. Nobody can connect
@@ -36,11 +37,12 @@ pub fn bind(socket: &UnixSocket) -> io::Result<(UnixListener, SocketFile)> {
         None,
     )?;
     listener.bind(&socket2::SockAddr::unix(path)?)?;
-    let metadata = fs::symlink_metadata(path)?;
     let file = SocketFile {
         path: path.clone(),
-        device: metadata.dev(),
-        inode: metadata.ino(),
+        file: fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_PATH | nix::libc::O_NOFOLLOW)
+            .open(path)?,
     };
     fs::set_permissions(path, fs::Permissions::from_mode(socket.mode))?;
     listener.listen(BACKLOG_MAX)?;
@@ -66,8 +68,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
+        let ours = match (fs::symlink_metadata(&self.path), self.file.metadata()) {
+            (Ok(found), Ok(own)) => (found.dev(), found.ino()) == (own.dev(), own.ino()),
+            _ => false,
+        };
         if ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "the socket file stays");
         }

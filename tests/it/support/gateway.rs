@@ -109,8 +109,10 @@ pub(crate) fn fixed(credentials: Credentials) -> CredentialSlot {
 
 /// What these settings serve, to be changed by a test.
 pub(crate) fn gateway_of(settings: &mut ServeSettings) -> &mut GatewaySettings {
-    let Service::Gateway(gateway) = &mut settings.service;
-    gateway
+    match &mut settings.service {
+        Service::Gateway(gateway) => gateway,
+        Service::Sidecar(_) => panic!("a sidecar"),
+    }
 }
 
 /// As [`settings`], with authorizers in force for these callers.

@@ -1,0 +1,155 @@
+//! `sluicegate sidecar`: S3 in, the same S3 out, signed.
+
+use std::sync::Arc;
+
+use crate::app::cli::SidecarArgs;
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
+use crate::app::gateway;
+use crate::app::gateway::base_url;
+use crate::app::logging;
+use crate::app::output;
+use crate::app::settings::environment::Environment;
+use crate::app::settings::file::ConfigFile;
+use crate::app::settings::identities;
+use crate::app::settings::running::RunSettings;
+use crate::app::settings::upstream::UpstreamSettings;
+use crate::app::signals;
+use crate::net::address::ListenAt;
+use crate::serve::server;
+use crate::serve::settings::Lifecycle;
+use crate::serve::settings::Service;
+use crate::serve::settings::SidecarSettings;
+
+/// A store may take this long to copy or to put parts together before its first byte.
+const ANSWER_MS_DEFAULT: u64 = 300_000;
+
+/// Serves until a signal ends it.
+pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
+    let environment = Environment::of_process();
+    let file = ConfigFile::given(args.run.config.as_deref())?;
+    let mut running = RunSettings::layered(&args.run, &file)?;
+    logging::start(running.log);
+    if args
+        .run
+        .max_payload
+        .or(file.sections.limits.payload_bytes)
+        .is_none()
+    {
+        running.limits.payload_bytes_max = 0;
+    }
+    if args
+        .run
+        .integration_timeout
+        .or(file.sections.timeouts.integration)
+        .is_none()
+    {
+        running.timeouts.integration_ms_max = ANSWER_MS_DEFAULT;
+    }
+    if running.access_log.take().is_some() {
+        let message = "--access-log is for `serve`: its variables speak of an API; `sidecar` has no access log in this version";
+        return Err(Failure::new(Exit::WrongUsage, message));
+    }
+    let identities = identities::read(&file)?;
+    let allow_lists = identities::allow_lists(&file)?;
+    let section = &file.sections.sidecar;
+    let allowed = args.allow_unauthenticated.or(section.allow_unauthenticated);
+    if identities.is_empty() && allowed != Some(true) {
+        refuse_strangers(&running.listen)?;
+    }
+    let domains = if args.domain.is_empty() {
+        &section.domain
+    } else {
+        &args.domain
+    };
+    let domains = domains
+        .iter()
+        .map(|domain| domain.as_str().to_owned())
+        .collect();
+    let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
+    let endpoint = upstream.endpoint.to_string();
+    let addressing = upstream.addressing;
+    let drain_ms_max = running.drain_ms_max;
+    let asks = !identities.is_empty();
+    let settings = gateway::settings(running, upstream, move |_endpoint| {
+        Service::Sidecar(SidecarSettings {
+            addressing,
+            domains,
+            identities,
+            allow_lists,
+        })
+    })?;
+    let bound = server::bind(Arc::new(settings)).map_err(gateway::failure)?;
+    output::print(&banner(bound.addresses(), &endpoint, asks))?;
+    let lifecycle = Arc::new(Lifecycle::default());
+    let watch = signals::watch(Arc::clone(&lifecycle), drain_ms_max)
+        .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
+    let ended = bound.run(&lifecycle);
+    let exit = watch.finish();
+    ended.map_err(gateway::failure)?;
+    Ok(exit)
+}
+
+/// Without identities whoever can connect has the rights of our keys.
+fn refuse_strangers(listen: &[ListenAt]) -> Result<(), Failure> {
+    match listen.iter().find(|address| !address.is_local()) {
+        None => Ok(()),
+        Some(address) => {
+            let message = format!(
+                "--listen {address} is reachable from other machines, and without [[identity]] entries anybody there would have the \
+                 rights of the configured keys; name the clients as [[identity]] in the configuration file (--config), \
+                 listen on 127.0.0.1 or unix:/path, or say --allow-unauthenticated"
+            );
+            Err(Failure::new(Exit::BadConfiguration, message))
+        }
+    }
+}
+
+fn banner(addresses: &[ListenAt], endpoint: &str, asks: bool) -> String {
+    let mut text = String::new();
+    for address in addresses {
+        text.push_str(&format!("S3 sidecar at {address} in front of {endpoint}\n"));
+    }
+    if let Some(address) = addresses.iter().find(|address| address.inet().is_some()) {
+        let url = base_url(address, "");
+        let url = url.trim_end_matches('/');
+        let keys = if asks {
+            ""
+        } else {
+            " AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any"
+        };
+        text.push_str(&format!("export AWS_ENDPOINT_URL_S3={url}{keys}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inet(text: &str) -> ListenAt {
+        ListenAt::Inet(text.parse().unwrap())
+    }
+
+    #[test]
+    fn strangers_are_kept_out_unless_they_are_asked_for() {
+        assert!(refuse_strangers(&[inet("127.0.0.1:1"), inet("[::1]:1")]).is_ok());
+        let refused = refuse_strangers(&[inet("127.0.0.1:1"), inet("0.0.0.0:1")]).unwrap_err();
+        assert_eq!(refused.exit, Exit::BadConfiguration);
+        assert!(refused.message.contains("--allow-unauthenticated"));
+    }
+
+    #[test]
+    fn the_banner_has_the_line_to_paste() {
+        let text = banner(&[inet("0.0.0.0:9000")], "http://store", true);
+        assert!(
+            text.ends_with("export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000\n"),
+            "{text}"
+        );
+        let text = banner(&[inet("127.0.0.1:9000")], "http://store", false);
+        assert!(
+            text.ends_with("9000 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n"),
+            "{text}"
+        );
+    }
+}
