@@ -210,13 +210,13 @@ pub struct ImportArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
-    /// The S3 endpoint, http://host:port or https://host [default: AWS_ENDPOINT_URL_S3]
+    /// The S3 endpoint, http://host:port or https://host [default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS in the region]
     #[arg(long, env = "SLUICEGATE_S3_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = Unshown::<StoreUrl>::default())]
     pub s3_endpoint: Option<StoreUrl>,
     /// Signing region [default: AWS_REGION, AWS_DEFAULT_REGION, us-east-1]
     #[arg(long, env = "SLUICEGATE_S3_REGION", value_name = "REGION")]
     pub s3_region: Option<Region>,
-    /// Where the bucket stands in a request [default: path]
+    /// Where the bucket stands in a request [default: path; virtual-host without an endpoint]
     #[arg(long, env = "SLUICEGATE_S3_ADDRESSING", value_name = "STYLE")]
     pub s3_addressing: Option<AddressingStyle>,
     /// Bucket for s3:path/{key} URIs that name none

@@ -1,34 +1,129 @@
-//! The keys that sign towards the store: `AWS_ACCESS_KEY_ID` and its family, else the `[s3]` section.
+//! The keys that sign towards the store: `AWS_ACCESS_KEY_ID` and its family, else the `[s3]` section, else the rest of
+//! the SDKs' default chain.
 
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use crate::app::exit::Exit;
+use crate::app::exit::Failure;
 use crate::app::settings::bounded_file;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::file::FileSecret;
 use crate::app::settings::names::is_visible;
+use crate::app::settings::roles::FoundKeys;
 use crate::app::settings::values::ValueFault;
+use crate::net::credentials::chain::Chain;
+use crate::net::credentials::chain::ChainFault;
+use crate::net::credentials::chain::ChainSettings;
+use crate::net::credentials::renewal::Renewal;
+use crate::net::credentials::slot::CredentialSlot;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::credentials::Secret;
 
 /// The bytes that a secret's file may have.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// How long a start waits for the first keys: STS and the metadata service answer within a second.
+const FIRST_MS_MAX: u64 = 10_000;
+
 const ACCESS_KEY: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 
-/// The environment's pair if either half of one is set, else the file's.
-pub fn find(environment: &Environment, file: &ConfigFile) -> Result<Credentials, SettingsError> {
+/// Where the store's keys come from.
+#[derive(Debug)]
+pub enum StoreCredentials {
+    /// They were given and do not change.
+    Keys(Credentials),
+    /// They are found by the default chain and renewed.
+    Chain,
+}
+
+/// The environment's pair if either half of one is set, else the file's, else the chain.
+pub fn find(
+    environment: &Environment,
+    file: &ConfigFile,
+) -> Result<StoreCredentials, SettingsError> {
+    let section = &file.sections.s3;
+    let written = section.access_key_id.is_some()
+        || section.secret_access_key.is_some()
+        || section.secret_access_key_file.is_some();
     match (environment.value(ACCESS_KEY), environment.value(SECRET_KEY)) {
-        (Some(_), Some(_)) => of_environment(environment),
+        (Some(_), Some(_)) => of_environment(environment).map(StoreCredentials::Keys),
         (Some(_), None) => Err(SettingsError::NoCredentials { absent: SECRET_KEY }),
         (None, Some(_)) => Err(SettingsError::NoCredentials { absent: ACCESS_KEY }),
-        (None, None) => of_file(file),
+        (None, None) if written => of_file(file).map(StoreCredentials::Keys),
+        (None, None) => Ok(StoreCredentials::Chain),
     }
+}
+
+/// The keys that were given; a chain is not asked.
+pub fn given(environment: &Environment, file: &ConfigFile) -> Result<Credentials, SettingsError> {
+    match find(environment, file)? {
+        StoreCredentials::Keys(keys) => Ok(keys),
+        StoreCredentials::Chain => Err(SettingsError::NoCredentials { absent: ACCESS_KEY }),
+    }
+}
+
+/// A slot with the store's keys, and what renews them as long as it lives.
+///
+/// Waits for the first keys, but not for ever: with a place that does not answer now, requests are refused with 503
+/// until it does. Where no place has keys there is nothing to wait for.
+pub fn open(
+    credentials: StoreCredentials,
+    chain: &ChainSettings,
+) -> Result<(CredentialSlot, Option<Renewal>), Failure> {
+    let keys = match credentials {
+        StoreCredentials::Keys(keys) => keys,
+        StoreCredentials::Chain => {
+            let slot = CredentialSlot::empty("store");
+            let renewal =
+                Renewal::start(slot.clone(), Chain::standard(chain)).map_err(|cause| {
+                    Failure::new(Exit::FailedWhileRunning, format!("credentials: {cause}"))
+                })?;
+            return match renewal.next(FIRST_MS_MAX) {
+                Some(Err(fault @ ChainFault::Nowhere(_))) => {
+                    let told = fault.to_string();
+                    Err(SettingsError::NoCredentialsAnywhere { told }.into())
+                }
+                None => {
+                    tracing::warn!("starting without credentials: no place has answered yet");
+                    Ok((slot, Some(renewal)))
+                }
+                Some(_) => Ok((slot, Some(renewal))),
+            };
+        }
+    };
+    Ok((CredentialSlot::fixed("store", "settings", keys), None))
+}
+
+/// A slot with the keys of a role, and what renews them as long as it lives. A role that cannot be had now is told and
+/// looked for again: requests that need it are refused with 503 until it is there.
+pub fn open_role(
+    arn: &str,
+    found: &FoundKeys,
+    settings: &ChainSettings,
+) -> Result<(CredentialSlot, Renewal), Failure> {
+    let base = match &found.profile {
+        Some(profile) => Chain::profile(settings, profile),
+        None => Chain::standard(settings),
+    };
+    let chain = match &found.session_name {
+        Some(session_name) => base.assume_role(arn, session_name),
+        None => base,
+    };
+    let slot = CredentialSlot::empty(arn);
+    let renewal = Renewal::start(slot.clone(), chain)
+        .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("credentials: {cause}")))?;
+    match renewal.next(FIRST_MS_MAX) {
+        Some(Ok(())) => {}
+        Some(Err(fault)) => tracing::warn!(role = arn, %fault, "starting without keys of a role"),
+        None => tracing::warn!(role = arn, "starting without keys of a role: no answer yet"),
+    }
+    Ok((slot, renewal))
 }
 
 fn of_environment(environment: &Environment) -> Result<Credentials, SettingsError> {
@@ -117,6 +212,13 @@ fn read_secret(path: &Path) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    fn keys(environment: &Environment, file: &ConfigFile) -> Credentials {
+        match find(environment, file).unwrap() {
+            StoreCredentials::Keys(keys) => keys,
+            StoreCredentials::Chain => panic!("keys were given"),
+        }
+    }
+
     fn file(text: &str) -> ConfigFile {
         ConfigFile::parse(Path::new("s.toml"), text.to_owned()).unwrap()
     }
@@ -124,15 +226,14 @@ mod tests {
     #[test]
     fn the_environment_is_taken_before_the_file() {
         let file = file("[s3]\naccess_key_id = 'FILE'\nsecret_access_key = 'fs'\n");
-        let found = find(
+        let found = keys(
             &Environment::of(&[(ACCESS_KEY, "ENV"), (SECRET_KEY, "es"), (TOKEN, "et")]),
             &file,
-        )
-        .unwrap();
+        );
         assert_eq!(found.access_key_id, "ENV");
         assert_eq!(found.secret_access_key.expose(), "es");
         assert_eq!(found.session_token.unwrap().expose(), "et");
-        let found = find(&Environment::of(&[]), &file).unwrap();
+        let found = keys(&Environment::of(&[]), &file);
         assert_eq!(
             (
                 found.access_key_id.as_str(),
@@ -164,14 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn no_keys_at_all_names_the_variables() {
-        let fault = find(&Environment::of(&[]), &file(""))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            fault.contains(ACCESS_KEY) && fault.contains(SECRET_KEY),
-            "{fault}"
-        );
+    fn no_keys_at_all_are_looked_for_by_the_chain() {
+        let found = find(&Environment::of(&[]), &file("")).unwrap();
+        assert!(matches!(found, StoreCredentials::Chain));
+        let half = file("[s3]\naccess_key_id = 'FILE'\n");
+        let fault = find(&Environment::of(&[]), &half).unwrap_err();
+        assert_eq!(fault, SettingsError::NoCredentials { absent: SECRET_KEY });
     }
 
     #[test]
@@ -180,7 +279,7 @@ mod tests {
         std::fs::write(folder.path().join("secret"), "of-its-own\n").unwrap();
         let text = "[s3]\naccess_key_id = 'A'\nsecret_access_key_file = 'secret'\n";
         let config = ConfigFile::parse(&folder.path().join("s.toml"), text.to_owned()).unwrap();
-        let found = find(&Environment::of(&[]), &config).unwrap();
+        let found = keys(&Environment::of(&[]), &config);
         assert_eq!(found.secret_access_key.expose(), "of-its-own");
 
         let both = text.replace(

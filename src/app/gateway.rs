@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use crate::api::table::Table;
 use crate::app::access_log_writer::AccessLogWriter;
 use crate::app::access_log_writer::Target;
+use crate::app::credentials;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::quota_state::Keeper;
@@ -16,7 +17,10 @@ use crate::app::settings::roles::RoleSettings;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::signals;
+use crate::app::signals::SignalWatch;
 use crate::net::address::ListenAt;
+use crate::net::credentials::chain::ChainSettings;
+use crate::net::credentials::renewal::Renewal;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
@@ -65,7 +69,10 @@ pub enum Callers {
 /// A gateway whose listeners are open.
 pub struct Gateway {
     bound: server::Bound,
-    drain_ms_max: u64,
+    lifecycle: Arc<Lifecycle>,
+    watch: SignalWatch,
+    /// Keep the keys of the store and of roles fresh while they live.
+    _renewals: Vec<Renewal>,
     metering: Arc<Metering>,
     quota_state: Option<QuotaState>,
     access_log: Option<(Receiver<Vec<u8>>, Target, Arc<LineCounts>)>,
@@ -98,7 +105,8 @@ impl Gateway {
         let addressing = upstream.addressing;
         let bucket = upstream.bucket.clone();
         let served = Arc::clone(&metering);
-        let mut settings = settings(run, upstream, move |endpoint| {
+        let (roles, mut renewals) = known_roles(roles, &upstream.chain)?;
+        let (mut settings, renewal) = settings(run, upstream, move |endpoint| {
             Service::Gateway(GatewaySettings {
                 store: StoreAddress::new(
                     endpoint.authority(),
@@ -110,14 +118,20 @@ impl Gateway {
                 ignore_authorizers: callers == Callers::Anybody,
                 identities,
                 metering: served,
-                roles: known_roles(roles),
+                roles,
             })
         })?;
         settings.access_log = access_log;
+        renewals.extend(renewal);
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
+        let lifecycle = Arc::new(Lifecycle::default());
+        // Before anybody is told that it listens: who was told may send a signal.
+        let watch = watch_signals(&lifecycle, drain_ms_max)?;
         Ok(Self {
             bound,
-            drain_ms_max,
+            lifecycle,
+            watch,
+            _renewals: renewals,
             metering,
             quota_state,
             access_log: batches,
@@ -131,13 +145,11 @@ impl Gateway {
 
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<Exit, Failure> {
-        let lifecycle = Arc::new(Lifecycle::default());
+        let lifecycle = self.lifecycle;
         let start = |(batches, target, counts)| {
             AccessLogWriter::start(batches, target, counts, Arc::clone(&lifecycle))
         };
         let writer = self.access_log.map(start).transpose()?;
-        let watch = signals::watch(Arc::clone(&lifecycle), self.drain_ms_max)
-            .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
         let kept = self
             .quota_state
             .map(|state| state.keep(self.metering))
@@ -145,7 +157,7 @@ impl Gateway {
         let keeper = kept
             .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("quotas: {cause}")))?;
         let ended = self.bound.run(&lifecycle);
-        let exit = watch.finish();
+        let exit = self.watch.finish();
         keeper.into_iter().for_each(Keeper::finish);
         if let Some(writer) = writer {
             writer.finish();
@@ -155,29 +167,46 @@ impl Gateway {
     }
 }
 
-/// The roles with the places of their keys. Their ARNs differ.
-fn known_roles(settings: Vec<RoleSettings>) -> Roles {
-    settings
-        .into_iter()
-        .map(|RoleSettings { arn, role, keys }| {
-            let credentials = match keys {
-                RoleKeys::OfStore => None,
-                RoleKeys::Own(keys) => Some(CredentialSlot::fixed(&arn, "settings", keys)),
-            };
-            (arn, KnownRole { role, credentials })
-        })
-        .collect()
+/// The roles with the places of their keys, and what renews those. Their ARNs differ.
+fn known_roles(
+    settings: Vec<RoleSettings>,
+    chain: &ChainSettings,
+) -> Result<(Roles, Vec<Renewal>), Failure> {
+    let mut renewals = Vec::new();
+    let mut known = Vec::new();
+    for RoleSettings { arn, role, keys } in settings {
+        let credentials = match keys {
+            RoleKeys::OfStore => None,
+            RoleKeys::Own(keys) => Some(CredentialSlot::fixed(&arn, "settings", keys)),
+            RoleKeys::Found(found) => {
+                let (slot, renewal) = credentials::open_role(&arn, &found, chain)?;
+                renewals.push(renewal);
+                Some(slot)
+            }
+        };
+        known.push((arn, KnownRole { role, credentials }));
+    }
+    Ok((known.into_iter().collect(), renewals))
 }
 
-/// What every worker needs, in front of a store whose name is looked up now.
+/// Signals reach `lifecycle` from now on.
+pub(super) fn watch_signals(
+    lifecycle: &Arc<Lifecycle>,
+    drain_ms_max: u64,
+) -> Result<SignalWatch, Failure> {
+    signals::watch(Arc::clone(lifecycle), drain_ms_max)
+        .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))
+}
+
+/// What every worker needs, in front of a store whose name is looked up now, and what renews the keys towards it.
 ///
 /// # Errors
-/// The name stands for nothing.
+/// The name stands for nothing, or there are no keys.
 pub(super) fn settings(
     run: RunSettings,
     upstream: UpstreamSettings,
     service: impl FnOnce(&Endpoint) -> Service,
-) -> Result<ServeSettings, Failure> {
+) -> Result<(ServeSettings, Option<Renewal>), Failure> {
     let endpoint = upstream.endpoint.into_resolved().map_err(|cause| {
         let message = format!("{cause}; another store can be given with --s3-endpoint");
         Failure::new(Exit::BadConfiguration, message)
@@ -186,20 +215,22 @@ pub(super) fn settings(
         // Read before the cores run, so that no request waits for it.
         let _roots = upstream.trust.roots();
     }
-    Ok(ServeSettings {
+    let (slot, renewal) = credentials::open(upstream.credentials, &upstream.chain)?;
+    let settings = ServeSettings {
         listen: run.listen,
         workers: run.workers,
         service: service(&endpoint),
         endpoint,
         trust: upstream.trust,
         region: Some(upstream.region),
-        credentials: CredentialSlot::fixed("store", "settings", upstream.credentials),
+        credentials: slot,
         payload_signing: run.payload_signing,
         limits: run.limits,
         timeouts: run.timeouts,
         io_driver: run.io_driver,
         access_log: None,
-    })
+    };
+    Ok((settings, renewal))
 }
 
 pub(super) fn failure(error: ServeError) -> Failure {

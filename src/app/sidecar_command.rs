@@ -14,7 +14,6 @@ use crate::app::settings::file::ConfigFile;
 use crate::app::settings::identities;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
-use crate::app::signals;
 use crate::net::address::ListenAt;
 use crate::serve::server;
 use crate::serve::settings::Lifecycle;
@@ -71,7 +70,7 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
     let addressing = upstream.addressing;
     let drain_ms_max = running.drain_ms_max;
     let asks = !identities.is_empty();
-    let settings = gateway::settings(running, upstream, move |_endpoint| {
+    let (settings, _renewal) = gateway::settings(running, upstream, move |_endpoint| {
         Service::Sidecar(SidecarSettings {
             addressing,
             domains,
@@ -80,10 +79,9 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
         })
     })?;
     let bound = server::bind(Arc::new(settings)).map_err(gateway::failure)?;
-    output::print(&banner(bound.addresses(), &endpoint, asks))?;
     let lifecycle = Arc::new(Lifecycle::default());
-    let watch = signals::watch(Arc::clone(&lifecycle), drain_ms_max)
-        .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
+    let watch = gateway::watch_signals(&lifecycle, drain_ms_max)?;
+    output::print(&banner(bound.addresses(), &endpoint, asks))?;
     let ended = bound.run(&lifecycle);
     let exit = watch.finish();
     ended.map_err(gateway::failure)?;

@@ -25,6 +25,8 @@ pub enum TargetError {
     Endpoint(EndpointError),
     /// The base path has a query, a fragment, a blank or another byte that has no place in a path.
     Base,
+    /// `https://`: TLS would be measured more than what is behind it.
+    Https,
     /// The name has no address.
     Nowhere,
 }
@@ -36,6 +38,9 @@ impl fmt::Display for TargetError {
             Self::Base => f.write_str(
                 "wanted http://host[:port][/base/path] without a query, fragment or blank",
             ),
+            Self::Https => {
+                f.write_str("https is not driven, wanted http://host[:port][/base/path]")
+            }
             Self::Nowhere => f.write_str("the host has no address"),
         }
     }
@@ -61,6 +66,9 @@ impl Target {
         }
         let mut endpoint =
             Endpoint::parse(&format!("{scheme}://{authority}")).map_err(TargetError::Endpoint)?;
+        if endpoint.is_tls() {
+            return Err(TargetError::Https);
+        }
         endpoint.resolve().map_err(TargetError::Endpoint)?;
         Ok(Self {
             authority: endpoint.authority().to_owned(),
@@ -110,6 +118,7 @@ mod tests {
             "ftp://a/",
             "http://",
             "http://a:0/",
+            "https://127.0.0.1/",
             "http://127.0.0.1/?q",
             "http://127.0.0.1/a b",
         ] {

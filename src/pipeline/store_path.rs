@@ -117,7 +117,8 @@ pub fn store_path<'t>(
             .filter(|_| !uri.names_bucket && is_one_placeholder(&uri.path))
     };
     let bucket = uri.bucket.as_deref().or_else(prefix);
-    let bucket_in_host = bucket.is_some() && store.addressing == Addressing::VirtualHost;
+    let bucket_in_host =
+        store.addressing == Addressing::VirtualHost && bucket.is_some_and(fits_host);
     let mut path = Vec::new();
     let host = match bucket {
         Some(bucket) if bucket_in_host => Cow::Owned(format!("{bucket}.{}", store.authority)),
@@ -157,6 +158,16 @@ pub(super) fn append_query(query: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     percent::encode_into(query, name, Keep::Unreserved);
     query.push(b'=');
     percent::encode_into(query, value, Keep::Unreserved);
+}
+
+/// Whether a bucket can stand before the endpoint's host: one label of lower-case letters, digits and hyphens. A name with
+/// dots would need a certificate that no wildcard gives; upper case is not kept by names. These stay in the path.
+fn fits_host(bucket: &str) -> bool {
+    let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&bucket.len())
+        && bucket.bytes().all(is_label)
+        && !bucket.starts_with('-')
+        && !bucket.ends_with('-')
 }
 
 /// Appends the template's text and gives the places of the filled values.
@@ -325,6 +336,11 @@ mod tests {
         assert_eq!(place(&by_path, rest, &[("k", "a")]), "s:1 /photos/a");
         let by_host = StoreAddress::new("s:1", Addressing::VirtualHost, None, &table);
         assert_eq!(place(&by_host, rest, &[("k", "a")]), "photos.s:1 /a");
+        for bucket in ["my.photos", "Photos", "my_photos"] {
+            let rest = format!("{bucket}.s3:path/{{k}}");
+            let place = place(&by_host, &rest, &[("k", "a")]);
+            assert_eq!(place, format!("s:1 /{bucket}/a"));
+        }
         // without a bucket beside the path, the path names it
         assert_eq!(place(&by_host, "s3:path/{k}", &[("k", "a")]), "s:1 /a");
     }

@@ -6,6 +6,9 @@ use std::net::TcpListener;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::tls::trust::Trust;
 use sluicegate::net::upstream::endpoint::Endpoint;
+use sluicegate::pipeline::store_path::Addressing;
+use sluicegate::pipeline::store_path::StoreAddress;
+use sluicegate::serve::settings::Service;
 
 use crate::support::backend::Backend;
 use crate::support::backend::stored;
@@ -41,6 +44,11 @@ fn gateway(
     gateway_for(&object_api(), driver, &store, |settings| {
         let url = format!("https://{name}:{}", address.port());
         settings.endpoint = Endpoint::parse(&url).unwrap().with_addresses(vec![address]);
+        #[allow(irrefutable_let_patterns, reason = "as long as there is one service")]
+        if let Service::Gateway(gateway) = &mut settings.service {
+            let authority = settings.endpoint.authority();
+            gateway.store = StoreAddress::new(authority, Addressing::Path, None, &gateway.table);
+        }
         if let Some(pem) = authority {
             settings.trust = Trust::with_authorities(pem).unwrap();
         }

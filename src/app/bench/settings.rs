@@ -228,7 +228,7 @@ fn signing(
             .map(str::to_owned)
     });
     Ok(Some(Signing {
-        credentials: credentials::find(environment, file)?,
+        credentials: credentials::given(environment, file)?,
         region: region.unwrap_or_else(|| REGION_DEFAULT.to_owned()),
         service,
     }))

@@ -4,9 +4,11 @@ pub mod banner;
 pub mod data_dir;
 pub mod seed;
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use crate::app::cli::DemoArgs;
+use crate::app::credentials::StoreCredentials;
 use crate::app::demo::banner::Banner;
 use crate::app::demo::data_dir::DataDir;
 use crate::app::demo::data_dir::StoreKeys;
@@ -32,6 +34,7 @@ use crate::app::settings::upstream::UpstreamSettings;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::clock;
+use crate::net::credentials::chain::ChainSettings;
 use crate::net::tls::trust::Trust;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::limiters::Moment;
@@ -193,10 +196,16 @@ fn upstream(store: SocketAddr, keys: &StoreKeys) -> Result<UpstreamSettings, Fai
         region: REGION_DEFAULT.to_owned(),
         addressing: Addressing::Path,
         bucket: None,
-        credentials: Credentials {
+        credentials: StoreCredentials::Keys(Credentials {
             access_key_id: keys.access_key_id.clone(),
             secret_access_key: keys.secret_access_key.clone(),
             session_token: None,
+        }),
+        chain: ChainSettings {
+            variables: HashMap::new(),
+            home: None,
+            region: REGION_DEFAULT.to_owned(),
+            trust: Trust::default(),
         },
         trust: Trust::default(),
     })

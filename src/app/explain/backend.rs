@@ -191,7 +191,8 @@ impl<'w> Walk<'w> {
         let now = self.context.time;
         let credentials = match role.map(|role| &role.keys) {
             Some(RoleKeys::Own(keys)) => keys,
-            Some(RoleKeys::OfStore) | None => serving.credentials,
+            // Nothing is sent, so that no keys are looked for either: the store's stand in.
+            Some(RoleKeys::OfStore | RoleKeys::Found(_)) | None => serving.credentials,
         };
         let key = Rc::new(SigningKey::new(credentials, now, serving.region, SERVICE));
         let signer = Signer {

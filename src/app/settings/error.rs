@@ -48,7 +48,12 @@ pub enum SettingsError {
     SeveralDocuments,
     /// Nothing names a store.
     NoEndpoint,
-    /// No keys, or half of a pair.
+    /// No place that the chain looks at has keys.
+    NoCredentialsAnywhere {
+        /// What the chain says.
+        told: String,
+    },
+    /// Half of a pair.
     NoCredentials {
         /// The variable that is absent.
         absent: &'static str,
@@ -97,6 +102,11 @@ impl fmt::Display for SettingsError {
             Self::NoEndpoint => f.write_str(
                 "no store to send to: give --s3-endpoint http://host:port (or AWS_ENDPOINT_URL_S3, or s3.endpoint in the \
                  configuration file)",
+            ),
+            Self::NoCredentialsAnywhere { told } => write!(
+                f,
+                "{told}: nothing to sign with. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN if \
+                 there is one), AWS_PROFILE, or s3.access_key_id and s3.secret_access_key_file in the configuration file"
             ),
             Self::NoCredentials { absent } => write!(
                 f,

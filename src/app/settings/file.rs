@@ -248,10 +248,12 @@ pub struct RoleSection {
     pub session_token_file: Option<Spanned<PathBuf>>,
     /// IAM policy of the role.
     pub policy_file: Option<Spanned<PathBuf>>,
-    #[serde(rename = "profile")]
-    _profile: Option<NotInThisVersion>,
-    #[serde(rename = "assume_role")]
-    _assume_role: Option<NotInThisVersion>,
+    /// A profile of the SDKs' shared files whose keys sign, or assume the role.
+    pub profile: Option<Spanned<VisibleText>>,
+    /// Whether the role is assumed at STS.
+    pub assume_role: Option<Spanned<bool>>,
+    /// Name of the session of an assumed role.
+    pub session_name: Option<Spanned<String>>,
 }
 
 /// `[limits]`
@@ -467,10 +469,6 @@ mod tests {
             (
                 "[server]\nadmin = '127.0.0.1:9901'\n",
                 "s.toml:2:9: server.admin: ",
-            ),
-            (
-                "[[role]]\narn = 'A'\nprofile = 'media'\n",
-                "s.toml:3:11: role.profile: ",
             ),
             ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
         ] {

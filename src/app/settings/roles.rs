@@ -47,7 +47,23 @@ pub enum RoleKeys {
     OfStore,
     /// They stand in the file.
     Own(Credentials),
+    /// They are found and renewed.
+    Found(FoundKeys),
 }
+
+/// Keys that the SDKs' chain gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundKeys {
+    /// A profile of the shared files; `None`: the whole chain.
+    pub profile: Option<String>,
+    /// The session's name, if the role is assumed with these keys.
+    pub session_name: Option<String>,
+}
+
+/// Name of the sessions of assumed roles.
+const SESSION_NAME_DEFAULT: &str = "sluicegate";
+/// STS: `RoleSessionName`.
+const SESSION_NAME_BYTES: std::ops::RangeInclusive<usize> = 2..=64;
 
 /// All roles of the file.
 pub fn read(file: &ConfigFile) -> Result<Vec<RoleSettings>, SettingsError> {
@@ -102,6 +118,59 @@ fn key_without_value(policy: &Policy) -> Option<&'static str> {
 }
 
 fn keys(file: &ConfigFile, spanned: &Spanned<RoleSection>) -> Result<RoleKeys, SettingsError> {
+    let section = spanned.get_ref();
+    let found = found_keys(file, section)?;
+    let writes_keys = section.access_key_id.is_some()
+        || section.secret_access_key.is_some()
+        || section.secret_access_key_file.is_some()
+        || section.session_token.is_some()
+        || section.session_token_file.is_some();
+    match found {
+        Some(_) if writes_keys => {
+            let message = "keys of its own, a profile or assume_role is wanted, not two of them";
+            Err(file.fault(spanned.span(), "role", message.to_owned()))
+        }
+        Some(found) => Ok(RoleKeys::Found(found)),
+        None => own_keys(file, spanned),
+    }
+}
+
+/// What `profile`, `assume_role` and `session_name` say.
+fn found_keys(
+    file: &ConfigFile,
+    section: &RoleSection,
+) -> Result<Option<FoundKeys>, SettingsError> {
+    let assumes = section
+        .assume_role
+        .as_ref()
+        .is_some_and(|assumes| *assumes.get_ref());
+    if let Some(name) = &section.session_name {
+        let text = name.get_ref();
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+        if !SESSION_NAME_BYTES.contains(&text.len()) || !text.bytes().all(good) {
+            let message = "2 to 64 letters, digits and _+=,.@- are wanted".to_owned();
+            return Err(file.fault(name.span(), "role.session_name", message));
+        }
+        if !assumes {
+            let message = "only an assumed role has a session: assume_role = true".to_owned();
+            return Err(file.fault(name.span(), "role.session_name", message));
+        }
+    }
+    let named = section
+        .session_name
+        .as_ref()
+        .map_or(SESSION_NAME_DEFAULT, |name| name.get_ref());
+    let found = FoundKeys {
+        profile: section
+            .profile
+            .as_ref()
+            .map(|profile| profile.get_ref().as_str().to_owned()),
+        session_name: assumes.then(|| named.to_owned()),
+    };
+    Ok((found.profile.is_some() || assumes).then_some(found))
+}
+
+fn own_keys(file: &ConfigFile, spanned: &Spanned<RoleSection>) -> Result<RoleKeys, SettingsError> {
     let section = spanned.get_ref();
     let secret = credentials::secret(
         file,
@@ -198,8 +267,38 @@ mod tests {
     }
 
     #[test]
+    fn a_role_may_have_the_keys_of_a_profile_or_be_assumed() {
+        let found = |text: &str| match roles(&format!("{ARN}{text}")).unwrap().remove(0).keys {
+            RoleKeys::Found(found) => (found.profile, found.session_name),
+            other => panic!("{other:?}"),
+        };
+        let owned = |text: &str| Some(text.to_owned());
+        assert_eq!(found("profile = 'media'\n"), (owned("media"), None));
+        assert_eq!(found("assume_role = true\n"), (None, owned("sluicegate")));
+        assert_eq!(
+            found("profile = 'media'\nassume_role = true\nsession_name = 'night@shift'\n"),
+            (owned("media"), owned("night@shift"))
+        );
+        let none = roles(&format!("{ARN}assume_role = false\n")).unwrap();
+        assert!(matches!(none[0].keys, RoleKeys::OfStore));
+    }
+
+    #[test]
     fn what_cannot_be_a_role_is_named_with_its_place() {
         for (text, start) in [
+            (
+                format!("{ARN}profile = 'p'\naccess_key_id = 'A'\nsecret_access_key = 's'\n"),
+                "s.toml:1:1: role: keys of its own, a profile or",
+            ),
+            (
+                format!("{ARN}session_name = 'night'\n"),
+                "s.toml:3:16: role.session_name: only an assumed role",
+            ),
+            (
+                format!("{ARN}assume_role = true\nsession_name = 'a b'\n"),
+                "s.toml:4:16: role.session_name: 2 to 64",
+            ),
+            (format!("{ARN}assume_role = 'yes'\n"), "s.toml:3:15: "),
             (
                 "arn = 'arn:aws:iam::123456789012:user/bob'\n".to_owned(),
                 "s.toml:2:7: role.arn: the ARN of a role",

@@ -1,9 +1,11 @@
 //! The store that `serve` sends to: endpoint, region, addressing, bucket, keys.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::app::cli::StoreArgs;
 use crate::app::credentials;
+use crate::app::credentials::StoreCredentials;
 use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::environment::Environment;
@@ -12,6 +14,7 @@ use crate::app::settings::file::ConfigFile;
 use crate::app::settings::names::Region;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::ValueFault;
+use crate::net::credentials::chain::ChainSettings;
 use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::EndpointError;
 use crate::serve::settings::Addressing;
@@ -37,8 +40,10 @@ pub struct UpstreamSettings {
     pub addressing: Addressing,
     /// Bucket of URIs that name none.
     pub bucket: Option<String>,
-    /// The keys.
-    pub credentials: Credentials,
+    /// The keys, or that they are to be looked for.
+    pub credentials: StoreCredentials,
+    /// What a credential chain looks at.
+    pub chain: ChainSettings,
     /// Authorities that https upstreams are checked against.
     pub trust: Trust,
 }
@@ -53,13 +58,26 @@ impl UpstreamSettings {
         let section = &file.sections.s3;
         let bucket = args.s3_bucket.as_ref().or(section.bucket.as_ref());
         let style = args.s3_addressing.or(section.addressing);
+        let region = region(args, environment, file)?;
+        let trust = trust(args, environment, file)?;
+        let chosen = endpoint(args, environment, file)?;
+        let style_default = style_default(chosen.as_ref());
         Ok(Self {
-            endpoint: endpoint(args, environment, file)?,
-            region: region(args, environment, file)?,
-            addressing: style.unwrap_or(AddressingStyle::Path).into(),
+            addressing: style.unwrap_or(style_default).into(),
+            endpoint: match chosen {
+                Some(url) => url,
+                None => endpoint_of_region(&region)?,
+            },
+            chain: ChainSettings {
+                variables: environment.aws_variables(),
+                home: environment.value("HOME").map(PathBuf::from),
+                region: region.clone(),
+                trust: trust.clone(),
+            },
+            region,
             bucket: bucket.map(|name| name.as_str().to_owned()),
             credentials: credentials::find(environment, file)?,
-            trust: trust(args, environment, file)?,
+            trust,
         })
     }
 }
@@ -93,15 +111,17 @@ impl SupposedUpstream {
         let style = args.s3_addressing.or(section.addressing);
         let region = region(args, environment, file)?;
         let mut supposed = Vec::new();
-        let endpoint = match endpoint(args, environment, file) {
-            Err(SettingsError::NoEndpoint) => {
-                let url = format!("https://s3.{region}.amazonaws.com");
+        let chosen = endpoint(args, environment, file)?;
+        let style_default = style_default(chosen.as_ref());
+        let endpoint = match chosen {
+            Some(url) => url,
+            None => {
+                let url = endpoint_of_region(&region)?;
                 supposed.push(format!("endpoint {url}, since --s3-endpoint is absent"));
-                url.parse().map_err(|_| SettingsError::NoEndpoint)?
+                url
             }
-            given => given?,
         };
-        let credentials = match credentials::find(environment, file) {
+        let credentials = match credentials::given(environment, file) {
             Err(SettingsError::NoCredentials { absent }) => {
                 supposed.push(format!(
                     "access key {EXAMPLE_ACCESS_KEY_ID}, since {absent} is absent"
@@ -117,7 +137,7 @@ impl SupposedUpstream {
         Ok(Self {
             endpoint,
             region,
-            addressing: style.unwrap_or(AddressingStyle::Path).into(),
+            addressing: style.unwrap_or(style_default).into(),
             bucket: bucket.map(|name| name.as_str().to_owned()),
             credentials,
             supposed,
@@ -129,21 +149,41 @@ fn endpoint(
     args: &StoreArgs,
     environment: &Environment,
     file: &ConfigFile,
-) -> Result<StoreUrl, SettingsError> {
-    const VARIABLE: &str = "AWS_ENDPOINT_URL_S3";
+) -> Result<Option<StoreUrl>, SettingsError> {
+    const VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
     if let Some(url) = &args.s3_endpoint {
-        return Ok(url.clone());
+        return Ok(Some(url.clone()));
     }
-    if let Some(text) = environment.value(VARIABLE) {
-        return text
-            .parse()
-            .map_err(|fault: EndpointError| SettingsError::Variable {
-                name: VARIABLE,
-                message: fault.to_string(),
+    for name in VARIABLES {
+        if let Some(text) = environment.value(name) {
+            return text.parse().map(Some).map_err(|fault: EndpointError| {
+                SettingsError::Variable {
+                    name,
+                    message: fault.to_string(),
+                }
             });
+        }
     }
-    let written = file.sections.s3.endpoint.clone();
-    written.ok_or(SettingsError::NoEndpoint)
+    Ok(file.sections.s3.endpoint.clone())
+}
+
+/// Stores of one's own seldom have a name for each bucket; AWS does, and asks for it.
+const fn style_default(chosen: Option<&StoreUrl>) -> AddressingStyle {
+    match chosen {
+        Some(_) => AddressingStyle::Path,
+        None => AddressingStyle::VirtualHost,
+    }
+}
+
+/// AWS's own endpoint of a region, in the region's partition.
+fn endpoint_of_region(region: &str) -> Result<StoreUrl, SettingsError> {
+    let suffix = match region {
+        china if china.starts_with("cn-") => "amazonaws.com.cn",
+        _ => "amazonaws.com",
+    };
+    let url = format!("https://s3.{region}.{suffix}");
+    url.parse()
+        .map_err(|_: EndpointError| SettingsError::NoEndpoint)
 }
 
 /// `--s3-ca-file`, `SLUICEGATE_S3_CA_FILE`, `AWS_CA_BUNDLE`, `s3.ca_file`.
@@ -301,16 +341,24 @@ mod tests {
     }
 
     #[test]
-    fn no_endpoint_and_a_wrong_one_are_refused_with_the_option_that_mends_it() {
-        assert_eq!(
-            layered(&[], &[], "").unwrap_err(),
-            SettingsError::NoEndpoint
-        );
-        assert!(
-            SettingsError::NoEndpoint
-                .to_string()
-                .contains("--s3-endpoint")
-        );
+    fn no_endpoint_is_that_of_the_region_and_a_wrong_one_names_its_variable() {
+        for (region, url) in [
+            ("eu-west-1", "https://s3.eu-west-1.amazonaws.com"),
+            ("cn-north-1", "https://s3.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", "https://s3.us-gov-west-1.amazonaws.com"),
+        ] {
+            let found = layered(&["--s3-region", region], &[], "").unwrap();
+            assert_eq!(found.endpoint.to_string(), url);
+            assert_eq!(found.addressing, Addressing::VirtualHost);
+        }
+        let both = [
+            ("AWS_ENDPOINT_URL", "http://all"),
+            ("AWS_ENDPOINT_URL_S3", "http://s3"),
+        ];
+        let found = |variables: &[_]| layered(&[], variables, "").unwrap();
+        assert_eq!(found(&both).endpoint.to_string(), "http://s3");
+        assert_eq!(found(&both[..1]).endpoint.to_string(), "http://all");
+        assert_eq!(found(&both).addressing, Addressing::Path);
         let fault = layered(&[], &[("AWS_ENDPOINT_URL_S3", "s3://a")], "").unwrap_err();
         assert!(
             fault

@@ -299,7 +299,7 @@ impl StoreUrl {
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.0.authority())
+        write!(f, "{}", self.0)
     }
 }
 

@@ -1,3 +1,6 @@
-//! The keys that sign towards the store, as they are shared by all cores.
+//! The keys that sign towards the store: where they are found, how they are kept fresh, how all cores share them.
 
+pub mod chain;
+mod outside;
+pub mod renewal;
 pub mod slot;

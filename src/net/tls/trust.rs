@@ -87,6 +87,16 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// The certificates of all authorities, read anew.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let mut all = rustls_native_certs::load_native_certs().certs;
+        all.extend(self.shared.own.iter().cloned());
+        all
+    }
+}
+
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trust")

@@ -1,0 +1,150 @@
+//! What the credential chain needs of the world, blocking: it runs on a thread of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Uri;
+use http::header::HOST;
+use reqsign_core::CommandExecute;
+use reqsign_core::CommandOutput;
+use reqsign_core::Error;
+use reqsign_core::FileRead;
+use reqsign_core::HttpSend;
+use rustls::crypto::ring::default_provider;
+use ureq::Agent;
+use ureq::tls::Certificate;
+use ureq::tls::RootCerts;
+use ureq::tls::TlsConfig;
+
+use crate::net::tls::trust::Trust;
+
+/// Until a connection stands. The metadata address of a machine that has none answers nothing; the SDKs wait as long.
+const CONNECT_MS_MAX: u64 = 1_000;
+/// For a whole call. STS takes some hundred milliseconds.
+const CALL_MS_MAX: u64 = 5_000;
+/// Credentials are some kilobytes long.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+
+/// HTTP over blocking sockets.
+pub(super) struct Http {
+    agent: Agent,
+    /// `AWS_ENDPOINT_URL_STS`: where requests to STS go instead, with the Host that was signed.
+    sts: Option<Uri>,
+}
+
+impl Http {
+    pub(super) fn new(trust: &Trust, sts: Option<Uri>) -> Self {
+        let roots: Vec<Certificate<'static>> = trust
+            .certificates()
+            .iter()
+            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
+            .collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(Duration::from_millis(CONNECT_MS_MAX)))
+            .timeout_global(Some(Duration::from_millis(CALL_MS_MAX)))
+            .tls_config(tls);
+        Self {
+            agent: config.build().into(),
+            sts,
+        }
+    }
+
+    /// Sends a request for STS to the endpoint that stands in for it.
+    fn redirect(&self, request: &mut http::Request<Bytes>) -> reqsign_core::Result<()> {
+        let Some(sts) = &self.sts else {
+            return Ok(());
+        };
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        if !host.starts_with("sts.") {
+            return Ok(());
+        }
+        let mut parts = sts.clone().into_parts();
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        let wrong = |_| Error::config_invalid("AWS_ENDPOINT_URL_STS cannot be called");
+        *request.uri_mut() = Uri::from_parts(parts).map_err(wrong)?;
+        let signed = HeaderValue::from_str(&host)
+            .map_err(|_| Error::config_invalid("the host of STS cannot be sent"))?;
+        request.headers_mut().entry(HOST).or_insert(signed);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+impl HttpSend for Http {
+    async fn http_send(
+        &self,
+        mut request: http::Request<Bytes>,
+    ) -> reqsign_core::Result<http::Response<Bytes>> {
+        self.redirect(&mut request)?;
+        let place = request.uri().host().unwrap_or_default().to_owned();
+        // Only the kind of failure and the place are told: requests and answers hold secrets.
+        let failed = |cause: ureq::Error| Error::unexpected(format!("{place}: {}", told(&cause)));
+        let (parts, body) = request.into_parts();
+        let request = http::Request::from_parts(parts, body.to_vec());
+        let (parts, mut body) = self.agent.run(request).map_err(failed)?.into_parts();
+        let bytes = body
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(failed)?;
+        Ok(http::Response::from_parts(parts, bytes.into()))
+    }
+}
+
+fn told(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        ureq::Error::HostNotFound => "the name stands for no address".to_owned(),
+        ureq::Error::Io(cause) => cause.to_string(),
+        ureq::Error::Rustls(cause) => cause.to_string(),
+        _ => "the call failed".to_owned(),
+    }
+}
+
+/// Files as the system has them.
+#[derive(Debug)]
+pub(super) struct Files;
+
+impl FileRead for Files {
+    async fn file_read(&self, path: &str) -> reqsign_core::Result<Vec<u8>> {
+        std::fs::read(path).map_err(|cause| Error::config_invalid(format!("{path}: {cause}")))
+    }
+}
+
+/// Commands as the system runs them: `credential_process` of a profile.
+#[derive(Debug)]
+pub(super) struct Commands;
+
+impl CommandExecute for Commands {
+    async fn command_execute<'a>(
+        &'a self,
+        program: &'a str,
+        arguments: &'a [&'a str],
+    ) -> reqsign_core::Result<CommandOutput> {
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|cause| Error::config_invalid(format!("{program}: {cause}")))?;
+        Ok(CommandOutput {
+            status: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        })
+    }
+}
