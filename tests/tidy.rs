@@ -1,6 +1,7 @@
 //! Keeps the tree in the shape that docs/architecture.md describes.
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -181,6 +182,35 @@ fn the_architecture_page_names_files_that_exist() {
             );
         }
     }
+}
+
+#[test]
+fn the_compatibility_page_names_evidence_that_exists() {
+    let page = read("docs/compatibility.md");
+    let folders = ["tests/", "src/", "loadtests/", "config/"];
+    let named = page.split('`').skip(1).step_by(2);
+    let evidence: Vec<&str> = named
+        .filter(|quoted| folders.iter().any(|folder| quoted.starts_with(folder)))
+        .collect();
+    assert!(evidence.len() > 50, "the table lost its evidence");
+    for path in evidence {
+        assert!(
+            root().join(path).exists(),
+            "docs/compatibility.md names {path}, which is not there"
+        );
+    }
+}
+
+#[test]
+fn decision_pages_have_numbers_of_their_own() {
+    let mut numbers = BTreeSet::new();
+    for path in files(&root().join("docs/decisions"), &|_| true) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            assert!(numbers.insert(name[..4].to_owned()), "{name}");
+        }
+    }
+    assert!(numbers.len() > 10);
 }
 
 #[test]
