@@ -33,6 +33,11 @@ fn the_printed_lines_work_and_the_data_outlives_a_restart() {
     let (running, address, banner) = started(&data_dir);
     let curls = banner.lines().filter(|line| line.starts_with("  curl "));
     assert_eq!(curls.count(), 3, "{banner}");
+    let sidecar = banner
+        .lines()
+        .find(|line| line.contains(" sidecar --listen 127.0.0.1:9000 --s3-endpoint http://"));
+    let program = env!("CARGO_BIN_EXE_sluicegate");
+    assert!(sidecar.unwrap().contains(program), "{banner}");
 
     let listed = fetch(address, "GET", "/v1/sample", &[], b"");
     assert_eq!(listed.status(), 200);

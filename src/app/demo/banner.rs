@@ -20,6 +20,8 @@ pub struct Banner<'a> {
     pub store: SocketAddr,
     /// Where the data is kept.
     pub data_dir: &'a DataDir,
+    /// This program, for the line that starts the sidecar.
+    pub program: &'a Path,
 }
 
 impl fmt::Display for Banner<'_> {
@@ -58,6 +60,12 @@ impl fmt::Display for Banner<'_> {
         writeln!(
             f,
             "  . {keys}; aws --endpoint-url http://{store} s3 ls s3://{bucket}/"
+        )?;
+        writeln!(f, "\nA sidecar gives it to S3 clients that have no keys:\n")?;
+        writeln!(
+            f,
+            "  . {keys}; {} sidecar --listen 127.0.0.1:9000 --s3-endpoint http://{store}",
+            shell_word(self.program)
         )?;
         writeln!(
             f,

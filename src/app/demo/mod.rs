@@ -102,7 +102,9 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             })
         })
         .and_then(|gateway| {
+            let program = std::env::current_exe();
             let banner = Banner {
+                program: &program.unwrap_or_else(|_unknown| "sluicegate".into()),
                 listen: gateway.addresses(),
                 stage: &stage,
                 bucket: SAMPLE_BUCKET,
