@@ -68,7 +68,7 @@ def seaweedfs(weed):
         # By default the gRPC ports lie 10,000 above the others, which a free port may not allow.
         f"-master.port.grpc={ports['master.grpc']}", f"-volume.port.grpc={ports['volume.grpc']}",
         f"-filer.port.grpc={ports['filer.grpc']}", f"-s3.port.grpc={ports['s3.grpc']}",
-        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=60", "-master.volumeSizeLimitMB=128",
+        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=400", "-master.volumeSizeLimitMB=128",
         "-s3.allowEmptyFolder=true",
     ]
     with open(os.path.join(folder, "log"), "wb") as log:
