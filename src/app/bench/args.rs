@@ -68,7 +68,7 @@ pub enum LadderForm {
 /// `sluicegate bench`
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Base URL, http://host[:port][/stage] [default: http://127.0.0.1:8080/v1]
+    /// Base URL, with the stage if there is one [default: http://127.0.0.1:8080/v1]
     #[arg(
         long,
         env = "SLUICEGATE_TARGET",
