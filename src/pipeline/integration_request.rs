@@ -21,6 +21,7 @@ use crate::pipeline::store_path::store_path;
 use crate::vtl::bounded_json;
 use crate::vtl::render::Overrides;
 use crate::wire::http1::fields::Fields;
+use crate::wire::sigv4::credentials::Credentials;
 
 /// `credentials` that ask for the caller's own identity (spec 05, "Credentials").
 const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
@@ -53,6 +54,9 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         body: Option<&[u8]>,
     ) -> Result<IntegrationRequest<'t, 'h>, GatewayFault> {
         let (integration, target) = runnable(self.method().integration.as_ref())?;
+        if signs_as_caller(integration) && self.caller().is_none() {
+            return Err(GatewayFault::configuration_error());
+        }
         let whole = body.unwrap_or_default();
         let read_body = self.mapping_body(integration, whole)?;
         let mut mapped = map_parameters(
@@ -141,6 +145,15 @@ impl<'t> IntegrationRequest<'t, '_> {
         self.integration.credentials.as_deref()
     }
 
+    /// The caller's own keys, where the document asks to sign with them.
+    #[must_use]
+    pub fn caller_credentials(&self) -> Option<&'t Credentials> {
+        if !signs_as_caller(self.integration) {
+            return None;
+        }
+        self.request.caller().map(|caller| &caller.credentials)
+    }
+
     /// The region that the URI names.
     #[must_use]
     pub fn region(&self) -> &'t str {
@@ -169,22 +182,22 @@ pub(super) enum StoreTarget<'t> {
     Action(&'t S3Action),
 }
 
-/// What this version sends to the store: an S3 integration with credentials of its own.
+/// What goes to the store.
 fn runnable(
     integration: Option<&Integration>,
 ) -> Result<(&Integration, StoreTarget<'_>), GatewayFault> {
-    match integration {
-        Some(integration) if integration.credentials.as_deref() != Some(CALLER_CREDENTIALS) => {
-            match &integration.kind {
-                IntegrationKind::S3(uri) => Ok((integration, StoreTarget::Path(uri))),
-                IntegrationKind::S3Action(action) => Ok((integration, StoreTarget::Action(action))),
-                IntegrationKind::Mock
-                | IntegrationKind::Http(_)
-                | IntegrationKind::HttpProxy(_) => Err(GatewayFault::configuration_error()),
-            }
+    let integration = integration.ok_or_else(GatewayFault::configuration_error)?;
+    match &integration.kind {
+        IntegrationKind::S3(uri) => Ok((integration, StoreTarget::Path(uri))),
+        IntegrationKind::S3Action(action) => Ok((integration, StoreTarget::Action(action))),
+        IntegrationKind::Mock | IntegrationKind::Http(_) | IntegrationKind::HttpProxy(_) => {
+            Err(GatewayFault::configuration_error())
         }
-        _ => Err(GatewayFault::configuration_error()),
     }
+}
+
+fn signs_as_caller(integration: &Integration) -> bool {
+    integration.credentials.as_deref() == Some(CALLER_CREDENTIALS)
 }
 
 const fn method_of(action: &S3Action) -> &'static [u8] {
@@ -289,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_does_not_run_is_an_internal_error() {
+    fn the_keys_of_a_caller_who_is_not_known_are_an_internal_error() {
         let head = ("GET", "/v1/x", &[][..]);
         assert_eq!(
             made(

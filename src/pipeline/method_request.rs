@@ -11,6 +11,7 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::header_rules::VisibleHeaders;
+use crate::pipeline::identity::Identity;
 use crate::pipeline::metering::Metered;
 use crate::pipeline::request_mapping;
 use crate::pipeline::route::StagedRequest;
@@ -71,6 +72,12 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
     #[must_use]
     pub const fn table(&self) -> &'t Table {
         self.request.table
+    }
+
+    /// Who signed the request; `None` where nobody was asked.
+    #[must_use]
+    pub const fn caller(&self) -> Option<&'t Identity> {
+        self.request.caller
     }
 
     /// The client's head, gone headers included.

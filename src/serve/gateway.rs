@@ -334,9 +334,9 @@ async fn forward<'c>(
         record.set_request_conversion(request.body().content.kind());
     }
     record.integration_begins(clock::monotonic_us());
-    let credentials = gateway.roles.credentials_of(&request);
-    let credentials = credentials.unwrap_or(&core.settings.credentials);
-    let answer = send::send(core, credentials, &request, upload).await;
+    let of_store = &core.settings.credentials;
+    let keys = gateway.roles.signing_keys(&request, of_store);
+    let answer = send::send(core, keys, &request, upload).await;
     note_answer(record, &answer);
     let answer = answer.map_err(call_failure)?;
     reply::from_answer(core, request.response_side(), context, answer)

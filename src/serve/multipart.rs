@@ -1,7 +1,6 @@
 //! An upload in parts, for bodies that one PUT cannot take: begun, filled, completed, and aborted when anything fails,
 //! so that nothing half-written becomes visible.
 
-use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::client_body::ConvertedBody;
@@ -10,6 +9,7 @@ use crate::serve::failure::StoreFault;
 use crate::serve::failure::UploadFault;
 use crate::serve::memory_body::MemoryBody;
 use crate::serve::per_core::Core;
+use crate::serve::per_core::SigningKeys;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::serve::upload::PartedBody;
 use crate::serve::upload::StreamedBody;
@@ -75,7 +75,7 @@ pub struct MultipartPut<'r> {
     /// The PUT that it stands in for.
     pub request: UpstreamRequest<'r>,
     /// Whose keys sign.
-    pub credentials: &'r CredentialSlot,
+    pub keys: SigningKeys<'r>,
     /// Of the signatures.
     pub region: &'r str,
     /// For each answer, in milliseconds.
@@ -308,9 +308,7 @@ impl<'r> MultipartPut<'r> {
             fields: &fields,
             ..self.request
         };
-        let signed = self
-            .core
-            .sign(self.credentials, &request, payload, self.region);
+        let signed = self.core.sign(self.keys, &request, payload, self.region);
         let signed = signed.map_err(CallFailure::NoCredentials)?;
         let pool = &self.core.upstream;
         let answer = call(self.core, pool, signed, method, upload, self.answer_ms_max).await?;

@@ -34,7 +34,17 @@ use crate::serve::settings::Service;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::canonical_request::Scratch;
+use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::signing_key::SigningKeyCache;
+
+/// Whose keys sign a request for the store.
+#[derive(Clone, Copy, Debug)]
+pub enum SigningKeys<'k> {
+    /// Those that lie in a slot when the request is signed.
+    Slot(&'k CredentialSlot),
+    /// Those of the caller, who proved to have them.
+    Caller(&'k Credentials),
+}
 
 /// The state of one worker: pools, caches and the settings it shares with the others.
 pub struct Core {
@@ -141,19 +151,19 @@ impl Core {
         Some(self.upstream_for(endpoint))
     }
 
-    /// Signs a request for the store with the slot's keys of this day.
+    /// Signs a request for the store with keys of this day.
     ///
     /// # Errors
     /// The slot has no keys, or none that are still good.
     pub fn sign(
         &self,
-        slot: &CredentialSlot,
+        keys: SigningKeys<'_>,
         request: &UpstreamRequest<'_>,
         payload: &Payload,
         region: &str,
     ) -> Result<SignedRequest, NoCredentials> {
         let now = clock::now().unix;
-        slot.with(now, |credentials| {
+        let sign = |credentials: &Credentials| {
             let key = self
                 .keys
                 .borrow_mut()
@@ -167,7 +177,11 @@ impl Core {
                 },
                 &mut self.scratch.borrow_mut(),
             )
-        })
+        };
+        match keys {
+            SigningKeys::Slot(slot) => slot.with(now, sign),
+            SigningKeys::Caller(credentials) => Ok(sign(credentials)),
+        }
     }
 
     /// `N` random bytes.

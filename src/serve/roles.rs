@@ -10,6 +10,7 @@ use crate::pipeline::role::Towards;
 use crate::pipeline::s3_permission::Permission;
 use crate::pipeline::s3_permission::S3Refusal;
 use crate::serve::per_core::Core;
+use crate::serve::per_core::SigningKeys;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::upload::Upload;
 
@@ -39,10 +40,18 @@ impl Roles {
         self.0.get(arn)
     }
 
-    /// The keys of a request's role; `None`: those of the store sign.
+    /// The keys that sign a request: the caller's own, those of its role, or else those of the store.
     #[must_use]
-    pub fn credentials_of(&self, request: &IntegrationRequest<'_, '_>) -> Option<&CredentialSlot> {
-        self.of(request)?.credentials.as_ref()
+    pub fn signing_keys<'k>(
+        &'k self,
+        request: &IntegrationRequest<'k, '_>,
+        of_store: &'k CredentialSlot,
+    ) -> SigningKeys<'k> {
+        if let Some(keys) = request.caller_credentials() {
+            return SigningKeys::Caller(keys);
+        }
+        let of_role = self.of(request).and_then(|role| role.credentials.as_ref());
+        SigningKeys::Slot(of_role.unwrap_or(of_store))
     }
 
     /// The role of a request, if it names one that is known.

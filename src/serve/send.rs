@@ -1,7 +1,6 @@
 //! An integration request on its way to the store: its body prepared, its head signed, in one request or in parts.
 
 use crate::api::content_handling::Conversion;
-use crate::net::credentials::slot::CredentialSlot;
 use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
 use crate::pipeline::body_plan::RequestBodyPlan;
@@ -15,6 +14,7 @@ use crate::serve::memory_body::MemoryBody;
 use crate::serve::multipart;
 use crate::serve::multipart::MultipartPut;
 use crate::serve::per_core::Core;
+use crate::serve::per_core::SigningKeys;
 use crate::serve::upload;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::serve::upload::Upload;
@@ -140,7 +140,7 @@ pub fn from_memory<'c>(
 /// As `upstream_call::call`.
 pub async fn send(
     core: &Core,
-    credentials: &CredentialSlot,
+    keys: SigningKeys<'_>,
     request: &IntegrationRequest<'_, '_>,
     mut upload: Upload<'_>,
 ) -> Result<Answer, CallFailure> {
@@ -164,7 +164,7 @@ pub async fn send(
             let put = MultipartPut {
                 core,
                 request: upstream_request,
-                credentials,
+                keys,
                 region,
                 answer_ms_max,
             };
@@ -174,7 +174,7 @@ pub async fn send(
             });
         }
     };
-    let signed = core.sign(credentials, &upstream_request, &payload, region);
+    let signed = core.sign(keys, &upstream_request, &payload, region);
     let signed = signed.map_err(CallFailure::NoCredentials)?;
     let answer = call(
         core,

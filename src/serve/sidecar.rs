@@ -37,6 +37,7 @@ use crate::serve::memory_body::MemoryBody;
 use crate::serve::multipart;
 use crate::serve::multipart::MultipartPut;
 use crate::serve::per_core::Core;
+use crate::serve::per_core::SigningKeys;
 use crate::serve::send::Answer;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::REGION_DEFAULT;
@@ -359,7 +360,7 @@ async fn send(
         let put = MultipartPut {
             core,
             request,
-            credentials: &settings.credentials,
+            keys: SigningKeys::Slot(&settings.credentials),
             region,
             answer_ms_max,
         };
@@ -370,7 +371,12 @@ async fn send(
         });
     }
     let signed = core
-        .sign(&settings.credentials, &request, &payload, region)
+        .sign(
+            SigningKeys::Slot(&settings.credentials),
+            &request,
+            &payload,
+            region,
+        )
         .map_err(CallFailure::NoCredentials)
         .map_err(call_failure)?;
     let answer = call(

@@ -8,6 +8,7 @@
 mod access_log;
 mod actions;
 mod bench;
+mod caller_credentials;
 mod compression;
 mod conversion_faults;
 mod credentials;

@@ -189,11 +189,13 @@ impl<'w> Walk<'w> {
             return;
         };
         let now = self.context.time;
-        let credentials = match role.map(|role| &role.keys) {
-            Some(RoleKeys::Own(keys)) => keys,
+        let credentials = match (request.caller_credentials(), role.map(|role| &role.keys)) {
+            (Some(keys), _) => keys,
+            (None, Some(RoleKeys::Own(keys))) => keys,
             // Nothing is sent, so that no keys are looked for either: the store's stand in.
-            Some(RoleKeys::OfStore | RoleKeys::Found(_)) | None => serving.credentials,
+            (None, Some(RoleKeys::OfStore | RoleKeys::Found(_)) | None) => serving.credentials,
         };
+        self.hidden.add_keys(credentials);
         let key = Rc::new(SigningKey::new(credentials, now, serving.region, SERVICE));
         let signer = Signer {
             key: &key,

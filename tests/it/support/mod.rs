@@ -10,4 +10,5 @@ pub(crate) mod message;
 pub(crate) mod object_api;
 pub(crate) mod program;
 pub(crate) mod signer;
+pub(crate) mod store_signature;
 pub(crate) mod tls;
