@@ -28,6 +28,7 @@ use crate::pipeline::metering::Metering;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
 use crate::serve::access_log::LineCounts;
+use crate::serve::apis::Apis;
 use crate::serve::roles::KnownRole;
 use crate::serve::roles::Roles;
 use crate::serve::server;
@@ -107,7 +108,7 @@ impl Gateway {
         let served = Arc::clone(&metering);
         let (roles, mut renewals) = known_roles(roles, &upstream.chain)?;
         let (mut settings, renewal) = settings(run, upstream, move |endpoint| {
-            Service::Gateway(GatewaySettings {
+            Service::Gateway(Apis::one(GatewaySettings {
                 store: StoreAddress::new(
                     endpoint.authority(),
                     addressing,
@@ -116,10 +117,11 @@ impl Gateway {
                 ),
                 table: Arc::new(table),
                 ignore_authorizers: callers == Callers::Anybody,
-                identities,
+                first_series: 0,
+                identities: Arc::new(identities),
                 metering: served,
-                roles,
-            })
+                roles: Arc::new(roles),
+            }))
         })?;
         settings.access_log = access_log;
         renewals.extend(renewal);

@@ -80,11 +80,36 @@ pub fn route<'t, 'h>(
             api_key: None,
         };
         Ok(Route::Method(Routed { request }))
-    } else if target.path == HEALTH_PATH && matches!(head.method(), b"GET" | b"HEAD") {
+    } else {
+        outside(target.path, head)
+    }
+}
+
+/// What becomes of a request that no document claims: neither its host nor its stage is known.
+///
+/// # Errors
+/// The target cannot be read, or it is not `/ping`.
+pub fn route_unclaimed<'t, 'h>(head: &'h RequestHead) -> Result<Route<'t, 'h>, GatewayFault> {
+    let target = target::parse(head.method(), head.target())
+        .map_err(|_| GatewayFault::unreadable_head(400))?;
+    outside(target.path, head)
+}
+
+fn outside<'t, 'h>(path: &[u8], head: &RequestHead) -> Result<Route<'t, 'h>, GatewayFault> {
+    if path == HEALTH_PATH && matches!(head.method(), b"GET" | b"HEAD") {
         Ok(Route::Health)
     } else {
         Err(GatewayFault::unknown_stage())
     }
+}
+
+/// The stage that a raw path names: slashes before it do not count; it ends at the next slash.
+#[must_use]
+pub fn stage_of(path: &[u8]) -> Option<&[u8]> {
+    let slashes = path.iter().take_while(|&&byte| byte == b'/').count();
+    let rest = path.get(slashes..).filter(|_| slashes > 0)?;
+    let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
+    rest.get(..end).filter(|stage| !stage.is_empty())
 }
 
 /// `/{stage}` and everything behind it, raw; `None` where the target is outside of the stage.
@@ -240,6 +265,34 @@ mod tests {
             assert_eq!(outcome("GET", target), "/x", "{target}");
         }
         assert_eq!(outcome("GET", "/v1//x/"), "//x/");
+    }
+
+    #[test]
+    fn a_path_names_its_stage_up_to_the_next_slash() {
+        for (path, stage) in [
+            ("/v1", Some("v1")),
+            ("/v1/", Some("v1")),
+            ("//v1/x", Some("v1")),
+            ("/v1x/v1", Some("v1x")),
+            ("/", None),
+            ("///", None),
+            ("*", None),
+        ] {
+            let found = stage_of(path.as_bytes());
+            assert_eq!(found, stage.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_no_document_claims_is_forbidden_but_for_the_health_check() {
+        let outcome = |method, target| match route_unclaimed(&sample::head(method, target, &[])) {
+            Ok(_) => "healthy".to_owned(),
+            Err(fault) => format!("{} {}", fault.status(), fault.message().unwrap()),
+        };
+        assert_eq!(outcome("GET", "/v1/x"), "403 Forbidden");
+        assert_eq!(outcome("GET", "v1/x"), "400 Bad Request");
+        assert_eq!(outcome("GET", "/ping"), "healthy");
+        assert_eq!(outcome("POST", "/ping"), "403 Forbidden");
     }
 
     #[test]

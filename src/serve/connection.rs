@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::net::address::PeerAddress;
+use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
@@ -11,6 +12,8 @@ use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
 use crate::serve::sidecar;
+use crate::serve::worker::HeadRules;
+use crate::serve::worker::Worker;
 use crate::wire::http1::head::HeadError;
 use crate::wire::http1::head::HeadLimits;
 use crate::wire::http1::head::RequestHead;
@@ -56,43 +59,45 @@ enum NoHead {
     Refused(HeadError),
 }
 
-/// Serves requests until either side ends the connection.
-pub async fn serve(core: Rc<Core>, stream: Stream, peer: PeerAddress) {
-    let inbox = Inbox::new(core.buffers.take(Class::Head));
+/// Serves requests until either side ends the connection, each by the settings in force when its head was complete.
+pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddress) {
+    let buffers = &worker.lasting.buffers;
+    let inbox = Inbox::new(buffers.take(Class::Head));
     let mut client = Client {
         stream,
         inbox,
         peer,
     };
     let mut head = RequestHead::default();
-    let limits = HeadLimits {
-        target_bytes_max: TARGET_BYTES_MAX,
-        fields_bytes_max: core.settings.limits.header_bytes_max,
-        fields_max: FIELDS_MAX,
-    };
     loop {
-        let next = match next_head(&core, &mut client, &mut head, &limits).await {
-            Ok(()) => exchange(&core, &mut client, &head).await,
+        let read = next_head(&worker, &mut client, &mut head).await;
+        let next = match read {
+            Ok(()) => exchange(&worker.core(), &mut client, &head).await,
             Err(NoHead::Closed) => Next::Cut,
-            Err(NoHead::Stalled) => refuse(&core, &mut client, 408).await,
-            Err(NoHead::Refused(error)) => refuse(&core, &mut client, error.status()).await,
+            Err(NoHead::Stalled) => refuse(&worker.core(), &mut client, 408).await,
+            Err(NoHead::Refused(error)) => {
+                refuse(&worker.core(), &mut client, error.status()).await
+            }
         };
         match next {
             Next::Request => {}
             Next::Close => {
-                linger(&core, &mut client).await;
+                linger(buffers, &mut client).await;
                 break;
             }
             Next::Cut => break,
         }
     }
-    core.buffers.give(client.inbox.into_buffer());
+    buffers.give(client.inbox.into_buffer());
 }
 
 /// One request, by what is served.
 async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
     match &core.settings.service {
-        Service::Gateway(gateway) => gateway::exchange(core, gateway, client, head).await,
+        Service::Gateway(apis) => match apis.of(head) {
+            Some(chosen) => gateway::exchange(core, chosen, client, head).await,
+            None => gateway::refuse(core, client, 403).await,
+        },
         Service::Sidecar(settings) => sidecar::exchange(core, settings, client, head).await,
     }
 }
@@ -107,15 +112,22 @@ async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
 
 /// Waits for a whole head: for its first byte under the idle limit, for the rest under the header limit.
 async fn next_head(
-    core: &Core,
+    worker: &Worker,
     client: &mut Client,
     head: &mut RequestHead,
-    limits: &HeadLimits,
 ) -> Result<(), NoHead> {
-    let timeouts = core.settings.timeouts;
     let mut begun = false;
     loop {
-        match head.read(client.inbox.unread(), limits) {
+        let HeadRules {
+            header_bytes_max,
+            timeouts,
+        } = worker.head_rules();
+        let limits = HeadLimits {
+            target_bytes_max: TARGET_BYTES_MAX,
+            fields_bytes_max: header_bytes_max,
+            fields_max: FIELDS_MAX,
+        };
+        match head.read(client.inbox.unread(), &limits) {
             Ok(Some(used)) => {
                 client.inbox.consume(used);
                 client.stream.disarm();
@@ -125,7 +137,7 @@ async fn next_head(
             Err(error) => return Err(NoHead::Refused(error)),
         }
         if client.inbox.is_empty() {
-            if core.draining.get() {
+            if worker.lasting.draining.get() {
                 return Err(NoHead::Closed);
             }
             client.stream.arm_idle(timeouts.idle_ms_max);
@@ -147,13 +159,13 @@ async fn next_head(
 
 /// Lets the client read the last response before the socket closes: closing with unread bytes in the socket would
 /// reset the connection and may take the response with it (RFC 9112 §9.6).
-async fn linger(core: &Core, client: &mut Client) {
+async fn linger(buffers: &BufferPool, client: &mut Client) {
     if client.stream.shutdown_write().is_err() {
         return;
     }
     client.stream.arm(LINGER_MS_MAX, Cut::Both);
     let mut seen = 0;
-    let mut buffer = core.buffers.take(Class::Part);
+    let mut buffer = buffers.take(Class::Part);
     while seen < LINGER_BYTES_MAX {
         buffer.clear();
         let room = buffer.capacity();
@@ -164,5 +176,5 @@ async fn linger(core: &Core, client: &mut Client) {
             Ok(count) => seen += count,
         }
     }
-    core.buffers.give(buffer);
+    buffers.give(buffer);
 }

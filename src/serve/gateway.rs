@@ -21,8 +21,10 @@ use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::route::HEALTHY;
 use crate::pipeline::route::Route;
 use crate::pipeline::route::route;
+use crate::pipeline::route::route_unclaimed;
 use crate::pipeline::s3_permission::Permission;
 use crate::pipeline::s3_permission::S3Refusal;
+use crate::serve::apis::Chosen;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::client_body::Arrival;
 use crate::serve::client_body::ClientBody;
@@ -76,7 +78,7 @@ impl From<GatewayFault> for Failure {
 /// Answers one request whose head is complete.
 pub async fn exchange(
     core: &Core,
-    gateway: &GatewaySettings,
+    chosen: Chosen<'_>,
     client: &mut Client,
     head: &RequestHead,
 ) -> Next {
@@ -101,12 +103,12 @@ pub async fn exchange(
         begun: false,
     };
     let doubt = framing.err();
-    let next = respond(core, gateway, client, head, &context, doubt, &mut arrival).await;
+    let next = respond(core, chosen, client, head, &context, doubt, &mut arrival).await;
     record.add_request_bytes(arrival.reader.received());
     core.tell(&ToldExchange {
         context: &context,
         head: Some(head),
-        table: Some(&gateway.table),
+        table: chosen.is_claimed.then_some(&*chosen.gateway.table),
         ended_us: clock::monotonic_us(),
     });
     match next {
@@ -118,16 +120,17 @@ pub async fn exchange(
 /// Makes the answer and sends it.
 async fn respond(
     core: &Core,
-    gateway: &GatewaySettings,
+    chosen: Chosen<'_>,
     client: &mut Client,
     head: &RequestHead,
     context: &RequestContext<'_>,
     doubt: Option<FramingError>,
     arrival: &mut Arrival,
 ) -> Next {
+    let gateway = chosen.gateway;
     let mut keep_alive = request_keeps_alive(head);
     let answered = match doubt {
-        None => answer(core, gateway, client, head, context, arrival).await,
+        None => answer(core, chosen, client, head, context, arrival).await,
         Some(doubt) => Err(GatewayFault::unreadable_head(doubt.status()).into()),
     };
     let reply = match answered {
@@ -156,18 +159,26 @@ async fn respond(
 /// The stages, in order.
 async fn answer<'c>(
     core: &'c Core,
-    gateway: &'c GatewaySettings,
+    chosen: Chosen<'c>,
     client: &mut Client,
     head: &RequestHead,
     context: &RequestContext<'_>,
     arrival: &mut Arrival,
 ) -> Result<Reply<'c>, Failure> {
     let settings = &*core.settings;
-    let routed = match route(&gateway.table, head)? {
+    let gateway = chosen.gateway;
+    let route = if chosen.is_claimed {
+        route(&gateway.table, head)
+    } else {
+        route_unclaimed(head)
+    };
+    let routed = match route? {
         Route::Method(routed) => routed,
         Route::Health => return Ok(healthy()),
     };
-    context.record.set_series(routed.method_index());
+    context
+        .record
+        .set_series(gateway.first_series + routed.method_index());
     let body = if arrival.reader.is_done() {
         BodyArrival::Nothing
     } else {

@@ -1,6 +1,7 @@
 //! Where bytes meet decisions: one connection, one request.
 
 pub mod access_log;
+pub mod apis;
 pub mod body_reader;
 pub mod client_body;
 pub mod client_response;
@@ -11,6 +12,7 @@ pub mod failure;
 pub mod framed_body;
 pub mod gateway;
 pub mod http_exchange;
+pub mod in_force;
 pub mod inbox;
 pub mod memory_body;
 pub mod mock;

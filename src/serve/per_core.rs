@@ -1,13 +1,10 @@
-//! What one core keeps between requests.
+//! What the requests of one core share under one generation of settings.
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use crate::api::model::IntegrationKind;
-use crate::api::table::Table;
 use crate::net::buffer::BufferPool;
 use crate::net::clock;
 use crate::net::credentials::slot::CredentialSlot;
@@ -25,12 +22,11 @@ use crate::pipeline::sign::SignedRequest;
 use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::access_log::LineBuffer;
+use crate::serve::in_force::Generation;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
-use crate::serve::settings::Lifecycle;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
-use crate::serve::settings::Service;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::canonical_request::Scratch;
@@ -46,29 +42,51 @@ pub enum SigningKeys<'k> {
     Caller(&'k Credentials),
 }
 
-/// The state of one worker: pools, caches and the settings it shares with the others.
+/// What a core keeps over all generations of settings. Clones are the same.
+#[derive(Clone)]
+pub struct Lasting {
+    /// Buffers for heads and bodies.
+    pub buffers: Rc<BufferPool>,
+    /// Pipes for splicing.
+    pub pipes: Rc<PipePool>,
+    /// When connections are cut.
+    pub deadlines: DeadlineTable,
+    /// Set while no new request is taken.
+    pub draining: Rc<Cell<bool>>,
+}
+
+impl Lasting {
+    /// Empty pools.
+    #[must_use]
+    pub fn new(deadlines: DeadlineTable) -> Self {
+        Self {
+            buffers: Rc::new(BufferPool::new()),
+            pipes: Rc::new(PipePool::new()),
+            deadlines,
+            draining: Rc::default(),
+        }
+    }
+}
+
+/// One core under one generation of settings: pools, caches and the settings it shares with the others.
 pub struct Core {
     /// The settings, what is served among them.
     pub settings: Arc<ServeSettings>,
     /// Buffers for heads and bodies.
-    pub buffers: BufferPool,
+    pub buffers: Rc<BufferPool>,
     /// Kept connections to the store.
     pub upstream: Rc<UpstreamPool>,
     /// How bodies are signed towards the store.
     pub payload_signing: PayloadSigning,
     /// Pipes for splicing.
-    pub pipes: PipePool,
+    pub pipes: Rc<PipePool>,
     /// When connections are cut.
     pub deadlines: DeadlineTable,
     /// Set while no new request is taken.
-    pub draining: Cell<bool>,
-    /// Connections open on this core.
-    connections: Rc<Cell<usize>>,
+    pub draining: Rc<Cell<bool>>,
     access_log: Option<LineBuffer>,
     upstreams: Upstreams,
-    /// The document's HTTP servers by origin; looked up before the first connection.
-    http_backends: Vec<(String, Endpoint)>,
-    lifecycle: Arc<Lifecycle>,
+    generation: Arc<Generation>,
     keys: RefCell<SigningKeyCache>,
     scratch: RefCell<Scratch>,
     random: RefCell<RandomBytes>,
@@ -76,37 +94,27 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core with empty pools.
+    /// A core under `generation`, whose own pools are empty.
     #[must_use]
-    pub fn new(
-        settings: Arc<ServeSettings>,
-        lifecycle: Arc<Lifecycle>,
-        deadlines: DeadlineTable,
-    ) -> Self {
+    pub fn new(generation: Arc<Generation>, lasting: &Lasting) -> Self {
+        let settings = Arc::clone(&generation.settings);
         let limits = PoolLimits {
             connect_ms_max: settings.timeouts.connect_ms_max,
             ..PoolLimits::default()
         };
-        let upstreams = Upstreams::new(limits, &settings.trust, &deadlines);
-        let upstream = upstreams.open(&settings.endpoint);
-        let access_log = settings.access_log.clone().map(LineBuffer::new);
-        let http_backends = match &settings.service {
-            Service::Gateway(gateway) => http_backends(&gateway.table),
-            Service::Sidecar(_) => Vec::new(),
-        };
+        let upstreams = Upstreams::new(limits, &settings.trust, &lasting.deadlines);
+        let lasting = lasting.clone();
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),
+            access_log: settings.access_log.clone().map(LineBuffer::new),
+            upstream: upstreams.open(&settings.endpoint),
             settings,
-            access_log,
-            http_backends,
-            buffers: BufferPool::new(),
-            upstream,
+            buffers: lasting.buffers,
             upstreams,
-            pipes: PipePool::new(),
-            deadlines,
-            draining: Cell::new(false),
-            connections: Rc::new(Cell::new(0)),
-            lifecycle,
+            pipes: lasting.pipes,
+            deadlines: lasting.deadlines,
+            draining: lasting.draining,
+            generation,
             keys: RefCell::new(SigningKeyCache::new()),
             scratch: RefCell::new(Scratch::new()),
             random: RefCell::new(RandomBytes::new()),
@@ -146,7 +154,7 @@ impl Core {
     /// The connections to an HTTP server of the document; `None` if it had no address.
     #[must_use]
     pub fn http_backend(&self, origin: &str) -> Option<Rc<UpstreamPool>> {
-        let mut known = self.http_backends.iter();
+        let mut known = self.generation.http_backends.iter();
         let (_, endpoint) = known.find(|(known, _)| known == origin)?;
         Some(self.upstream_for(endpoint))
     }
@@ -199,65 +207,5 @@ impl Core {
             *dates = (now.0, now.http_date());
         }
         out.extend_from_slice(dates.1.as_bytes());
-    }
-
-    /// Counts a connection for as long as the guard lives.
-    #[must_use]
-    pub fn count_connection(&self) -> ConnectionGuard {
-        self.lifecycle.connections.fetch_add(1, Ordering::Relaxed);
-        self.connections.set(self.connections.get() + 1);
-        ConnectionGuard {
-            here: Rc::clone(&self.connections),
-            lifecycle: Arc::clone(&self.lifecycle),
-        }
-    }
-
-    /// Connections open on this core.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.connections.get()
-    }
-
-    /// The stop level that the program asks for.
-    #[must_use]
-    pub fn stop_level(&self) -> u64 {
-        self.lifecycle.stop.load(Ordering::Relaxed)
-    }
-}
-
-/// The servers of all `http` and `http_proxy` integrations, their names looked up, which may block. One without an address
-/// is told and left out: its methods answer 500 (spec 05, "DNS failure").
-fn http_backends(table: &Table) -> Vec<(String, Endpoint)> {
-    let mut backends: Vec<(String, Endpoint)> = Vec::new();
-    let integrations = table.methods.iter().filter_map(|m| m.integration.as_ref());
-    for integration in integrations {
-        let (IntegrationKind::Http(uri) | IntegrationKind::HttpProxy(uri)) = &integration.kind
-        else {
-            continue;
-        };
-        if backends.iter().any(|(known, _)| *known == uri.origin) {
-            continue;
-        }
-        let looked_up = Endpoint::parse(&uri.origin)
-            .and_then(|mut endpoint| endpoint.resolve().map(|()| endpoint));
-        match looked_up {
-            Ok(endpoint) => backends.push((uri.origin.clone(), endpoint)),
-            Err(fault) => tracing::warn!(%fault, "its methods answer 500"),
-        }
-    }
-    backends
-}
-
-/// One open connection.
-#[derive(Debug)]
-pub struct ConnectionGuard {
-    here: Rc<Cell<usize>>,
-    lifecycle: Arc<Lifecycle>,
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        self.lifecycle.connections.fetch_sub(1, Ordering::Relaxed);
-        self.here.set(self.here.get().saturating_sub(1));
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use nix::errno::Errno;
 
 use crate::net::address::ListenAt;
+use crate::net::driver::DriverChoice;
 use crate::net::driver::DriverError;
 use crate::net::driver::Rung;
 use crate::net::driver::run_core;
@@ -19,6 +20,7 @@ use crate::net::listener::ListeningSocket;
 use crate::net::listener::SharedUnix;
 use crate::net::listener::unix;
 use crate::net::listener::unix::SocketFile;
+use crate::serve::in_force::InForce;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
 use crate::serve::worker;
@@ -81,7 +83,8 @@ fn remedy(cause: &io::Error) -> &'static str {
 /// Listeners that are bound, workers that are not yet running.
 #[derive(Debug)]
 pub struct Bound {
-    settings: Arc<ServeSettings>,
+    in_force: Arc<InForce>,
+    io_driver: DriverChoice,
     /// For each worker its listeners.
     groups: Vec<Vec<ListeningSocket>>,
     addresses: Vec<ListenAt>,
@@ -99,7 +102,8 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
         groups: (0..workers).map(|_| Vec::new()).collect(),
         addresses: Vec::new(),
         files: Vec::new(),
-        settings: Arc::clone(&settings),
+        io_driver: settings.io_driver,
+        in_force: Arc::new(InForce::new(Arc::clone(&settings))),
     };
     for listen in &settings.listen {
         bound.add(listen, workers).map_err(|cause| {
@@ -151,6 +155,12 @@ impl Bound {
         &self.addresses
     }
 
+    /// The settings in force, for putting others in their place.
+    #[must_use]
+    pub fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force)
+    }
+
     /// Runs all workers until they have returned; tells the driver rung that each took.
     ///
     /// # Errors
@@ -158,12 +168,13 @@ impl Bound {
     pub fn run(self, lifecycle: &Arc<Lifecycle>) -> Result<Vec<Rung>, ServeError> {
         let mut threads = Vec::new();
         for (number, listeners) in self.groups.into_iter().enumerate() {
-            let settings = Arc::clone(&self.settings);
+            let in_force = Arc::clone(&self.in_force);
+            let choice = self.io_driver;
             let shared = Arc::clone(lifecycle);
             let thread = thread::Builder::new()
                 .name(format!("core-{number}"))
                 .stack_size(CORE_STACK_BYTES)
-                .spawn(move || run_worker(settings, &shared, listeners));
+                .spawn(move || run_worker(choice, in_force, &shared, listeners));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(cause) => {
@@ -187,12 +198,12 @@ impl Bound {
 
 /// A worker that ends by an error or a panic takes the others with it: a half-dead server helps nobody.
 fn run_worker(
-    settings: Arc<ServeSettings>,
+    choice: DriverChoice,
+    in_force: Arc<InForce>,
     lifecycle: &Arc<Lifecycle>,
     listeners: Vec<ListeningSocket>,
 ) -> Result<Rung, ServeError> {
     let bell = Bell { lifecycle };
-    let choice = settings.io_driver;
     let shared = Arc::clone(lifecycle);
     let rung = run_core(choice, move |core| async move {
         let rung = core.rung;
@@ -201,7 +212,7 @@ fn run_worker(
         for listener in listeners {
             open.push(Listener::new(listener, &core.deadlines)?);
         }
-        worker::run(settings, shared, core.deadlines, open).await;
+        worker::run(in_force, shared, core.deadlines, open).await;
         Ok::<Rung, io::Error>(rung)
     });
     let rung = rung

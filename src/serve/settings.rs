@@ -16,6 +16,7 @@ use crate::pipeline::metering::Metering;
 use crate::pipeline::sidecar::allow_list::AllowList;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
+use crate::serve::apis::Apis;
 use crate::serve::roles::Roles;
 
 pub use crate::pipeline::store_path::Addressing;
@@ -55,8 +56,8 @@ pub struct ServeSettings {
 /// What requests become.
 #[derive(Debug)]
 pub enum Service {
-    /// `serve`: methods of a REST API.
-    Gateway(GatewaySettings),
+    /// `serve`: methods of REST APIs.
+    Gateway(Apis),
     /// `sidecar`: S3 itself.
     Sidecar(SidecarSettings),
 }
@@ -74,8 +75,8 @@ pub struct SidecarSettings {
     pub allow_lists: HashMap<String, AllowList>,
 }
 
-/// The settings of `serve`.
-#[derive(Debug)]
+/// How one document is served. Clones share all of it.
+#[derive(Clone, Debug)]
 pub struct GatewaySettings {
     /// The compiled document.
     pub table: Arc<Table>,
@@ -83,12 +84,14 @@ pub struct GatewaySettings {
     pub store: StoreAddress,
     /// Serve methods that ask for AWS_IAM, an API key or an authorizer as if they asked for nothing.
     pub ignore_authorizers: bool,
+    /// Methods of the documents before this one: a method's place in this table plus this is its own in the process.
+    pub first_series: usize,
     /// Callers that may sign requests for methods that ask for AWS_IAM.
-    pub identities: Identities,
+    pub identities: Arc<Identities>,
     /// API keys, and what their users and the stage are metered by.
     pub metering: Arc<Metering>,
     /// What `credentials` of integrations stand for.
-    pub roles: Roles,
+    pub roles: Arc<Roles>,
 }
 
 /// `--payload-signing`.

@@ -1,5 +1,7 @@
-//! One core: its listeners, a task per connection, and the way out.
+//! One core: its listeners, a task per connection, the settings that its requests are served by, and the way out.
 
+use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +12,11 @@ use crate::net::driver::spawn;
 use crate::net::listener::Accepted;
 use crate::net::listener::Listener;
 use crate::serve::connection;
+use crate::serve::in_force::InForce;
 use crate::serve::per_core::Core;
+use crate::serve::per_core::Lasting;
 use crate::serve::settings::Lifecycle;
-use crate::serve::settings::ServeSettings;
+use crate::serve::settings::Timeouts;
 
 /// How often a core looks whether it shall stop.
 const LIFECYCLE_POLL_MS: u64 = 50;
@@ -25,49 +29,51 @@ pub const STOP_NOW: u64 = 2;
 
 /// Serves until the program asks for the end and the last connection is closed.
 pub async fn run(
-    settings: Arc<ServeSettings>,
+    in_force: Arc<InForce>,
     lifecycle: Arc<Lifecycle>,
     deadlines: DeadlineTable,
     listeners: Vec<Listener>,
 ) {
-    let core = Rc::new(Core::new(settings, Arc::clone(&lifecycle), deadlines));
+    let worker = Rc::new(Worker::new(in_force, Arc::clone(&lifecycle), deadlines));
+    let lasting = &worker.lasting;
     let listeners: Vec<Rc<Listener>> = listeners.into_iter().map(Rc::new).collect();
     for listener in &listeners {
-        drop(spawn(accept(Rc::clone(&core), Rc::clone(listener))));
+        drop(spawn(accept(Rc::clone(&worker), Rc::clone(listener))));
     }
     lifecycle.workers_ready.fetch_add(1, Ordering::Relaxed);
     let mut polls = 0u64;
     loop {
         sleep_ms(LIFECYCLE_POLL_MS).await;
         polls = polls.wrapping_add(1);
-        core.flush_access_log();
+        // Also what lets a core without requests leave the settings of before.
+        worker.core().flush_access_log();
         if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
-            core.buffers.trim();
+            lasting.buffers.trim();
         }
-        let level = core.stop_level();
-        if level >= STOP_DRAIN && !core.draining.replace(true) {
+        let level = lifecycle.stop.load(Ordering::Relaxed);
+        if level >= STOP_DRAIN && !lasting.draining.replace(true) {
             for listener in &listeners {
                 listener.close();
             }
         }
-        if core.draining.get() {
-            core.deadlines.cut_idle();
+        if lasting.draining.get() {
+            lasting.deadlines.cut_idle();
         }
-        if level >= STOP_NOW || (core.draining.get() && core.connections() == 0) {
+        if level >= STOP_NOW || (lasting.draining.get() && worker.connections() == 0) {
             return;
         }
     }
 }
 
 /// Takes connections until the listener is closed. A panic ends the connection's own task (net contains it).
-async fn accept(core: Rc<Core>, listener: Rc<Listener>) {
+async fn accept(worker: Rc<Worker>, listener: Rc<Listener>) {
     loop {
         match listener.accept().await {
             Ok(Accepted::Connection(stream, peer)) => {
-                let guard = core.count_connection();
-                let core = Rc::clone(&core);
+                let guard = worker.count_connection();
+                let worker = Rc::clone(&worker);
                 drop(spawn(async move {
-                    connection::serve(core, stream, peer).await;
+                    connection::serve(worker, stream, peer).await;
                     drop(guard);
                 }));
             }
@@ -77,5 +83,119 @@ async fn accept(core: Rc<Core>, listener: Rc<Listener>) {
                 return;
             }
         }
+    }
+}
+
+/// A core and the generation of settings that it serves by.
+pub struct Worker {
+    /// What is there under all generations.
+    pub lasting: Lasting,
+    in_force: Arc<InForce>,
+    lifecycle: Arc<Lifecycle>,
+    /// The number of `core`'s generation.
+    number: Cell<u64>,
+    core: RefCell<Rc<Core>>,
+    head_rules: Cell<HeadRules>,
+    /// Connections open on this core.
+    connections: Rc<Cell<usize>>,
+}
+
+/// What a request head is read by.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadRules {
+    /// Bytes of all header names and values.
+    pub header_bytes_max: usize,
+    /// How long is waited.
+    pub timeouts: Timeouts,
+}
+
+impl Worker {
+    /// A core under the generation in force.
+    #[must_use]
+    pub fn new(
+        in_force: Arc<InForce>,
+        lifecycle: Arc<Lifecycle>,
+        deadlines: DeadlineTable,
+    ) -> Self {
+        let lasting = Lasting::new(deadlines);
+        let generation = in_force.generation();
+        let number = Cell::new(generation.number);
+        let core = Core::new(generation, &lasting);
+        Self {
+            head_rules: Cell::new(HeadRules::of(&core)),
+            core: RefCell::new(Rc::new(core)),
+            number,
+            lasting,
+            in_force,
+            lifecycle,
+            connections: Rc::default(),
+        }
+    }
+
+    /// The core under the generation in force now, for one request. Not to be kept while a connection is idle.
+    #[must_use]
+    pub fn core(&self) -> Rc<Core> {
+        self.keep_up();
+        Rc::clone(&self.core.borrow())
+    }
+
+    /// What the next head is read by.
+    #[must_use]
+    pub fn head_rules(&self) -> HeadRules {
+        self.keep_up();
+        self.head_rules.get()
+    }
+
+    /// Takes a new generation over. Exchanges that have begun hold the one of before until they end.
+    fn keep_up(&self) {
+        if self.in_force.number() == self.number.get() {
+            return;
+        }
+        let generation = self.in_force.generation();
+        self.number.set(generation.number);
+        let core = Rc::new(Core::new(generation, &self.lasting));
+        self.head_rules.set(HeadRules::of(&core));
+        let before = self.core.replace(core);
+        before.flush_access_log();
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    #[must_use]
+    pub fn count_connection(&self) -> ConnectionGuard {
+        self.lifecycle.connections.fetch_add(1, Ordering::Relaxed);
+        self.connections.set(self.connections.get() + 1);
+        ConnectionGuard {
+            here: Rc::clone(&self.connections),
+            lifecycle: Arc::clone(&self.lifecycle),
+        }
+    }
+
+    /// Connections open on this core.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+}
+
+impl HeadRules {
+    fn of(core: &Core) -> Self {
+        Self {
+            header_bytes_max: core.settings.limits.header_bytes_max,
+            timeouts: core.settings.timeouts,
+        }
+    }
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub struct ConnectionGuard {
+    here: Rc<Cell<usize>>,
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.lifecycle.connections.fetch_sub(1, Ordering::Relaxed);
+        self.here.set(self.here.get().saturating_sub(1));
     }
 }

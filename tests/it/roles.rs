@@ -1,5 +1,7 @@
 //! What the gateway may do in the name of a role: its policy is asked before anything is sent.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use serde_json::json;
 use sluicegate::api::iam_policy::Policy;
@@ -56,7 +58,7 @@ fn document_gateway(
 ) -> Gateway {
     let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
     gateway_for(document, driver, store, |settings| {
-        gateway_of(settings).roles = roles(Some(&policy), None);
+        gateway_of(settings).roles = Arc::new(roles(Some(&policy), None));
     })
 }
 
@@ -130,7 +132,7 @@ fn the_policies_of_the_tutorial_over_all_methods_of_its_api() {
     for (index, policy) in [READ, PUT, FULL].into_iter().enumerate() {
         let store = accepting();
         let mut settings = settings(s3_proxy(), &store.url());
-        gateway_of(&mut settings).roles = roles(Some(policy), None);
+        gateway_of(&mut settings).roles = Arc::new(roles(Some(policy), None));
         let gateway = Gateway::start(settings);
         let mut allowed = 0;
         for (method, target, action, resource, may) in table {
@@ -252,7 +254,7 @@ fn a_role_signs_with_its_own_keys_and_others_with_those_of_the_store() {
                 integration["credentials"] = json!(role);
             });
             let gateway = gateway_for(&document, driver, &store, |settings| {
-                gateway_of(settings).roles = roles(None, credentials);
+                gateway_of(settings).roles = Arc::new(roles(None, credentials));
             });
             let body = vec![b'x'; length];
             let answer = fetch(gateway.address, "PUT", "/o/b/k", &[], &body);

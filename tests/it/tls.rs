@@ -8,7 +8,6 @@ use sluicegate::net::tls::trust::Trust;
 use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::pipeline::store_path::StoreAddress;
-use sluicegate::serve::settings::Service;
 
 use crate::support::backend::Backend;
 use crate::support::backend::stored;
@@ -16,6 +15,7 @@ use crate::support::client::Client;
 use crate::support::client::fetch;
 use crate::support::fault::NETWORK;
 use crate::support::gateway::Gateway;
+use crate::support::gateway::gateway_of;
 use crate::support::gateway::on_each_driver;
 use crate::support::object_api::gateway_for;
 use crate::support::object_api::object_api;
@@ -44,11 +44,9 @@ fn gateway(
     gateway_for(&object_api(), driver, &store, |settings| {
         let url = format!("https://{name}:{}", address.port());
         settings.endpoint = Endpoint::parse(&url).unwrap().with_addresses(vec![address]);
-        #[allow(irrefutable_let_patterns, reason = "as long as there is one service")]
-        if let Service::Gateway(gateway) = &mut settings.service {
-            let authority = settings.endpoint.authority();
-            gateway.store = StoreAddress::new(authority, Addressing::Path, None, &gateway.table);
-        }
+        let of_store = settings.endpoint.authority().to_owned();
+        let gateway = gateway_of(settings);
+        gateway.store = StoreAddress::new(&of_store, Addressing::Path, None, &gateway.table);
         if let Some(pem) = authority {
             settings.trust = Trust::with_authorities(pem).unwrap();
         }

@@ -21,6 +21,17 @@ pub fn is_valid(value: &[u8]) -> bool {
     name_is_valid && is_port(port)
 }
 
+/// A valid authority as its host, brackets included, and what is behind its colon; `None` without one.
+#[must_use]
+pub fn split_port(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let name_end = match memchr::memchr(b']', value) {
+        Some(bracket) => bracket.saturating_add(1),
+        None => memchr::memchr(b':', value).unwrap_or(value.len()),
+    };
+    let (name, rest) = value.split_at_checked(name_end).unwrap_or((value, b""));
+    (name, rest.strip_prefix(b":"))
+}
+
 /// An address of version 6 or later, without its brackets; judged by its bytes alone.
 fn is_ip_literal(address: &[u8]) -> bool {
     !address.is_empty()
@@ -78,6 +89,21 @@ mod tests {
             "x_y-z~%20!",
         ] {
             assert!(is_valid(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_port_stands_behind_the_last_colon_outside_of_brackets() {
+        for (value, name, port) in [
+            ("", "", None),
+            ("a.example", "a.example", None),
+            ("a:80", "a", Some("80")),
+            ("a:", "a", Some("")),
+            ("[::1]", "[::1]", None),
+            ("[::1]:8080", "[::1]", Some("8080")),
+        ] {
+            let split = split_port(value.as_bytes());
+            assert_eq!(split, (name.as_bytes(), port.map(str::as_bytes)), "{value}");
         }
     }
 

@@ -16,7 +16,8 @@ use sluicegate::net::upstream::endpoint::Endpoint;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::pipeline::store_path::StoreAddress;
-use sluicegate::serve::roles::Roles;
+use sluicegate::serve::apis::Apis;
+use sluicegate::serve::in_force::InForce;
 use sluicegate::serve::server;
 use sluicegate::serve::settings::GatewaySettings;
 use sluicegate::serve::settings::Lifecycle;
@@ -37,6 +38,7 @@ pub(crate) const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPL
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) in_force: Arc<InForce>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,14 +83,15 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
             idle_ms_max: 60_000,
         },
         io_driver: DriverChoice::Auto,
-        service: Service::Gateway(GatewaySettings {
+        service: Service::Gateway(Apis::one(GatewaySettings {
             table: Arc::new(table),
             store,
             ignore_authorizers: true,
-            identities: Identities::default(),
+            first_series: 0,
+            identities: Arc::default(),
             metering: Arc::default(),
-            roles: Roles::default(),
-        }),
+            roles: Arc::default(),
+        })),
         access_log: None,
     }
 }
@@ -110,7 +113,7 @@ pub(crate) fn fixed(credentials: Credentials) -> CredentialSlot {
 /// What these settings serve, to be changed by a test.
 pub(crate) fn gateway_of(settings: &mut ServeSettings) -> &mut GatewaySettings {
     match &mut settings.service {
-        Service::Gateway(gateway) => gateway,
+        Service::Gateway(apis) => &mut apis.iter_mut().next().unwrap().gateway,
         Service::Sidecar(_) => panic!("a sidecar"),
     }
 }
@@ -120,7 +123,7 @@ pub(crate) fn guarded_settings(table: Table, store: &str, identities: Identities
     let mut settings = settings(table, store);
     let gateway = gateway_of(&mut settings);
     gateway.ignore_authorizers = false;
-    gateway.identities = identities;
+    gateway.identities = Arc::new(identities);
     settings
 }
 
@@ -130,6 +133,7 @@ impl Gateway {
         let lifecycle = Arc::new(Lifecycle::default());
         let bound = server::bind(Arc::new(settings)).unwrap();
         let address = bound.addresses()[0].inet().unwrap();
+        let in_force = bound.in_force();
         let shared = Arc::clone(&lifecycle);
         let thread = thread::spawn(move || {
             bound.run(&shared).unwrap();
@@ -137,6 +141,7 @@ impl Gateway {
         Self {
             address,
             lifecycle,
+            in_force,
             thread: Some(thread),
         }
     }

@@ -1,0 +1,104 @@
+//! The settings that requests are served by, and how they change while cores run.
+//!
+//! A generation is never changed. The program puts the next one in its place; each core sees by one number that there is one
+//! and takes it over between two requests. What was begun ends under the generation that it began with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use arc_swap::ArcSwap;
+
+use crate::api::model::IntegrationKind;
+use crate::net::upstream::endpoint::Endpoint;
+use crate::serve::settings::ServeSettings;
+use crate::serve::settings::Service;
+
+/// Settings with what was found out for them before the first request.
+#[derive(Debug)]
+pub struct Generation {
+    /// From 1, for the settings of the start.
+    pub number: u64,
+    /// As the program gave them.
+    pub settings: Arc<ServeSettings>,
+    /// The documents' HTTP servers by origin, their names looked up.
+    pub http_backends: Vec<(String, Endpoint)>,
+}
+
+/// The generation in force. The program writes it, every core reads it.
+#[derive(Debug)]
+pub struct InForce {
+    generation: ArcSwap<Generation>,
+    /// That of `generation`: what a core looks at for each request.
+    number: AtomicU64,
+}
+
+impl InForce {
+    /// The generation of the start. Looks names up, which may block.
+    #[must_use]
+    pub fn new(settings: Arc<ServeSettings>) -> Self {
+        const FIRST: u64 = 1;
+        Self {
+            generation: ArcSwap::from_pointee(Generation::new(FIRST, settings)),
+            number: AtomicU64::new(FIRST),
+        }
+    }
+
+    /// Puts other settings in force: every request whose head is complete after this is served by them. Looks names up, which
+    /// may block: not for a core. One caller at a time. Returns the number of the new generation.
+    pub fn replace(&self, settings: Arc<ServeSettings>) -> u64 {
+        let number = self.number().saturating_add(1);
+        let generation = Generation::new(number, settings);
+        self.generation.store(Arc::new(generation));
+        self.number.store(number, Ordering::Release);
+        number
+    }
+
+    /// The number of the generation in force.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// The generation in force.
+    #[must_use]
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+}
+
+impl Generation {
+    fn new(number: u64, settings: Arc<ServeSettings>) -> Self {
+        Self {
+            number,
+            http_backends: http_backends(&settings),
+            settings,
+        }
+    }
+}
+
+/// The servers of all `http` and `http_proxy` integrations, their names looked up, which may block. One without an address
+/// is told and left out: its methods answer 500 (spec 05, "DNS failure").
+fn http_backends(settings: &ServeSettings) -> Vec<(String, Endpoint)> {
+    let Service::Gateway(apis) = &settings.service else {
+        return Vec::new();
+    };
+    let mut backends: Vec<(String, Endpoint)> = Vec::new();
+    let methods = apis.iter().flat_map(|api| &api.gateway.table.methods);
+    for integration in methods.filter_map(|method| method.integration.as_ref()) {
+        let (IntegrationKind::Http(uri) | IntegrationKind::HttpProxy(uri)) = &integration.kind
+        else {
+            continue;
+        };
+        if backends.iter().any(|(known, _)| *known == uri.origin) {
+            continue;
+        }
+        let looked_up = Endpoint::parse(&uri.origin)
+            .and_then(|mut endpoint| endpoint.resolve().map(|()| endpoint));
+        match looked_up {
+            Ok(endpoint) => backends.push((uri.origin.clone(), endpoint)),
+            Err(fault) => tracing::warn!(%fault, "its methods answer 500"),
+        }
+    }
+    backends
+}
