@@ -1,5 +1,7 @@
 //! `credentials: arn:aws:iam::*:user/*`: the keys of the caller sign for the store (spec 05, "Credentials").
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sluicegate::api::iam_policy::principal::Principal;
 use sluicegate::net::clock;
@@ -70,7 +72,7 @@ fn gateway(driver: DriverChoice, store: &Backend, payload_bytes_max: u64) -> Gat
         };
         let gateway = gateway_of(settings);
         gateway.ignore_authorizers = false;
-        gateway.identities = identities();
+        gateway.identities = Arc::new(identities());
     })
 }
 
