@@ -145,6 +145,11 @@ impl Gateway {
         self.bound.addresses()
     }
 
+    /// As [`Gateway::addresses`], of the listeners that speak TLS.
+    pub fn tls_addresses(&self) -> &[ListenAt] {
+        self.bound.tls_addresses()
+    }
+
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<Exit, Failure> {
         let lifecycle = self.lifecycle;
@@ -220,6 +225,7 @@ pub(super) fn settings(
     let (slot, renewal) = credentials::open(upstream.credentials, &upstream.chain)?;
     let settings = ServeSettings {
         listen: run.listen,
+        edge: run.edge,
         workers: run.workers,
         service: service(&endpoint),
         endpoint,
@@ -245,9 +251,9 @@ pub(super) fn failure(error: ServeError) -> Failure {
 
 /// A base URL of the stage at `listen`; the unspecified address is shown as loopback. What reaches a Unix socket does not
 /// look at the URL's host.
-pub fn base_url(listen: &ListenAt, stage: &str) -> String {
+pub fn base_url(scheme: &str, listen: &ListenAt, stage: &str) -> String {
     let shown = match listen.inet() {
-        None => return format!("http://localhost/{stage} over {listen}"),
+        None => return format!("{scheme}://localhost/{stage} over {listen}"),
         Some(SocketAddr::V4(v4)) if v4.ip().is_unspecified() => {
             SocketAddr::from(([127, 0, 0, 1], v4.port()))
         }
@@ -256,5 +262,5 @@ pub fn base_url(listen: &ListenAt, stage: &str) -> String {
         }
         Some(other) => other,
     };
-    format!("http://{shown}/{stage}")
+    format!("{scheme}://{shown}/{stage}")
 }

@@ -72,10 +72,12 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         quota_state,
         roles,
     })?;
-    for address in gateway.addresses() {
+    let plain = gateway.addresses().iter().map(|at| ("http", at));
+    let tls = gateway.tls_addresses().iter().map(|at| ("https", at));
+    for (scheme, address) in plain.chain(tls) {
         let line = format!(
             "{title} at {} in front of {endpoint}\n",
-            base_url(address, &stage)
+            base_url(scheme, address, &stage)
         );
         output::print(&line)?;
     }

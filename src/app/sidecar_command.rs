@@ -54,7 +54,7 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
     let section = &file.sections.sidecar;
     let allowed = args.allow_unauthenticated.or(section.allow_unauthenticated);
     if identities.is_empty() && allowed != Some(true) {
-        refuse_strangers(&running.listen)?;
+        refuse_strangers(&open_to_strangers(&running))?;
     }
     let domains = if args.domain.is_empty() {
         &section.domain
@@ -81,11 +81,24 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
     let bound = server::bind(Arc::new(settings)).map_err(gateway::failure)?;
     let lifecycle = Arc::new(Lifecycle::default());
     let watch = gateway::watch_signals(&lifecycle, drain_ms_max)?;
-    output::print(&banner(bound.addresses(), &endpoint, asks))?;
+    output::print(&banner(
+        bound.addresses(),
+        bound.tls_addresses(),
+        &endpoint,
+        asks,
+    ))?;
     let ended = bound.run(&lifecycle);
     let exit = watch.finish();
     ended.map_err(gateway::failure)?;
     Ok(exit)
+}
+
+/// The addresses where nobody has to show a certificate.
+fn open_to_strangers(running: &RunSettings) -> Vec<ListenAt> {
+    let tls = running.edge.tls.iter();
+    let tls = tls.filter(|listen| !listen.knows_clients);
+    let tls = tls.flat_map(|listen| listen.at.iter().cloned());
+    running.listen.iter().cloned().chain(tls).collect()
 }
 
 /// Without identities whoever can connect has the rights of our keys.
@@ -94,22 +107,29 @@ fn refuse_strangers(listen: &[ListenAt]) -> Result<(), Failure> {
         None => Ok(()),
         Some(address) => {
             let message = format!(
-                "--listen {address} is reachable from other machines, and without [[identity]] entries anybody there would have the \
+                "{address} is reachable from other machines, and without [[identity]] entries anybody there would have the \
                  rights of the configured keys; name the clients as [[identity]] in the configuration file (--config), \
-                 listen on 127.0.0.1 or unix:/path, or say --allow-unauthenticated"
+                 listen on 127.0.0.1 or unix:/path, ask for their certificates (client_ca of [[tls]]), or say --allow-unauthenticated"
             );
             Err(Failure::new(Exit::BadConfiguration, message))
         }
     }
 }
 
-fn banner(addresses: &[ListenAt], endpoint: &str, asks: bool) -> String {
+fn banner(plain: &[ListenAt], tls: &[ListenAt], endpoint: &str, asks: bool) -> String {
     let mut text = String::new();
-    for address in addresses {
+    for address in plain {
         text.push_str(&format!("S3 sidecar at {address} in front of {endpoint}\n"));
     }
-    if let Some(address) = addresses.iter().find(|address| address.inet().is_some()) {
-        let url = base_url(address, "");
+    for address in tls {
+        text.push_str(&format!(
+            "S3 sidecar at {address} (TLS) in front of {endpoint}\n"
+        ));
+    }
+    let plain = plain.iter().map(|address| ("http", address));
+    let mut all = plain.chain(tls.iter().map(|address| ("https", address)));
+    if let Some((scheme, address)) = all.find(|(_, address)| address.inet().is_some()) {
+        let url = base_url(scheme, address, "");
         let url = url.trim_end_matches('/');
         let keys = if asks {
             ""
@@ -139,12 +159,12 @@ mod tests {
 
     #[test]
     fn the_banner_has_the_line_to_paste() {
-        let text = banner(&[inet("0.0.0.0:9000")], "http://store", true);
+        let text = banner(&[inet("0.0.0.0:9000")], &[], "http://store", true);
         assert!(
             text.ends_with("export AWS_ENDPOINT_URL_S3=http://127.0.0.1:9000\n"),
             "{text}"
         );
-        let text = banner(&[inet("127.0.0.1:9000")], "http://store", false);
+        let text = banner(&[inet("127.0.0.1:9000")], &[], "http://store", false);
         assert!(
             text.ends_with("9000 AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any\n"),
             "{text}"

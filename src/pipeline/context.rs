@@ -25,6 +25,8 @@ pub struct RequestContext<'a> {
     pub time_millis: u16,
     /// The peer's IP address as text.
     pub source_ip: &'a str,
+    /// Whether the request came over TLS.
+    pub is_secure: bool,
     /// What is told of the exchange when it is over.
     pub record: &'a ExchangeRecord,
 }

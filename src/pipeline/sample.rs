@@ -40,6 +40,7 @@ pub(super) fn context(ids: &RequestIds) -> RequestContext<'_> {
         time: TIME,
         time_millis: 7,
         source_ip: "192.0.2.1",
+        is_secure: false,
         record: RECORD.with(|record| *record),
     }
 }

@@ -162,6 +162,7 @@ mod tests {
             time,
             time_millis: 0,
             source_ip: "192.0.2.1",
+            is_secure: false,
             record: &record,
         };
         let exchange = ToldExchange {

@@ -8,6 +8,9 @@ use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::serve::gateway;
+use crate::serve::greeting::Entrance;
+use crate::serve::greeting::Unwelcome;
+use crate::serve::greeting::greet;
 use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
@@ -60,8 +63,16 @@ enum NoHead {
 }
 
 /// Serves requests until either side ends the connection, each by the settings in force when its head was complete.
-pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddress) {
+pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, entrance: &Entrance) {
     let buffers = &worker.lasting.buffers;
+    if !entrance.is_open() {
+        // Boxed, since a handshake is long gone while its connection lives.
+        match Box::pin(greet(&worker, &mut stream, entrance)).await {
+            Ok(()) => {}
+            Err(Unwelcome::Told) => return linger(buffers, &mut stream).await,
+            Err(Unwelcome::Gone) => return,
+        }
+    }
     let inbox = Inbox::new(buffers.take(Class::Head));
     let mut client = Client {
         stream,
@@ -73,7 +84,10 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddress) {
         let read = next_head(&worker, &mut client, &mut head).await;
         let next = match read {
             Ok(()) => exchange(&worker.core(), &mut client, &head).await,
-            Err(NoHead::Closed) => Next::Cut,
+            Err(NoHead::Closed) => {
+                client.stream.say_end();
+                Next::Cut
+            }
             Err(NoHead::Stalled) => refuse(&worker.core(), &mut client, 408).await,
             Err(NoHead::Refused(error)) => {
                 refuse(&worker.core(), &mut client, error.status()).await
@@ -82,7 +96,7 @@ pub async fn serve(worker: Rc<Worker>, stream: Stream, peer: PeerAddress) {
         match next {
             Next::Request => {}
             Next::Close => {
-                linger(buffers, &mut client).await;
+                linger(buffers, &mut client.stream).await;
                 break;
             }
             Next::Cut => break,
@@ -159,17 +173,17 @@ async fn next_head(
 
 /// Lets the client read the last response before the socket closes: closing with unread bytes in the socket would
 /// reset the connection and may take the response with it (RFC 9112 §9.6).
-async fn linger(buffers: &BufferPool, client: &mut Client) {
-    if client.stream.shutdown_write().is_err() {
+async fn linger(buffers: &BufferPool, stream: &mut Stream) {
+    if stream.shutdown_write().is_err() {
         return;
     }
-    client.stream.arm(LINGER_MS_MAX, Cut::Both);
+    stream.arm(LINGER_MS_MAX, Cut::Both);
     let mut seen = 0;
     let mut buffer = buffers.take(Class::Part);
     while seen < LINGER_BYTES_MAX {
         buffer.clear();
         let room = buffer.capacity();
-        let (result, filled) = client.stream.recv(buffer, 0, room).await;
+        let (result, filled) = stream.recv(buffer, 0, room).await;
         buffer = filled;
         match result {
             Ok(0) | Err(_) => break,

@@ -94,6 +94,7 @@ pub async fn exchange(
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
+        is_secure: !client.stream.is_plain(),
         record: &record,
     };
     let framing = request_framing(head);
@@ -385,6 +386,7 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
+        is_secure: !client.stream.is_plain(),
         record: &record,
     };
     let fault = GatewayFault::unreadable_head(status);

@@ -11,6 +11,7 @@ pub mod exchange_log;
 pub mod failure;
 pub mod framed_body;
 pub mod gateway;
+pub mod greeting;
 pub mod http_exchange;
 pub mod in_force;
 pub mod inbox;

@@ -20,6 +20,7 @@ use crate::net::listener::ListeningSocket;
 use crate::net::listener::SharedUnix;
 use crate::net::listener::unix;
 use crate::net::listener::unix::SocketFile;
+use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
@@ -86,8 +87,9 @@ pub struct Bound {
     in_force: Arc<InForce>,
     io_driver: DriverChoice,
     /// For each worker its listeners.
-    groups: Vec<Vec<ListeningSocket>>,
+    groups: Vec<Vec<(ListeningSocket, Entrance)>>,
     addresses: Vec<ListenAt>,
+    tls_addresses: Vec<ListenAt>,
     /// Removed when everything has ended.
     files: Vec<SocketFile>,
 }
@@ -101,15 +103,23 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
     let mut bound = Bound {
         groups: (0..workers).map(|_| Vec::new()).collect(),
         addresses: Vec::new(),
+        tls_addresses: Vec::new(),
         files: Vec::new(),
         io_driver: settings.io_driver,
         in_force: Arc::new(InForce::new(Arc::clone(&settings))),
     };
     for listen in &settings.listen {
-        bound.add(listen, workers).map_err(|cause| {
-            let address = listen.clone();
-            ServeError::Bind { address, cause }
-        })?;
+        let taken = bound.add(listen, workers, &Entrance::default())?;
+        bound.addresses.push(taken);
+    }
+    for tls in &settings.edge.tls {
+        let entrance = Entrance {
+            tls: Some(Arc::clone(&tls.server)),
+        };
+        for listen in &tls.at {
+            let taken = bound.add(listen, workers, &entrance)?;
+            bound.tls_addresses.push(taken);
+        }
     }
     Ok(bound)
 }
@@ -125,31 +135,49 @@ fn taken_address(address: SocketAddr, workers: usize) -> io::Result<SocketAddr> 
 }
 
 impl Bound {
-    /// Listens at one address for every worker.
-    fn add(&mut self, listen: &ListenAt, workers: usize) -> io::Result<()> {
+    /// Listens at one address for every worker; gives the address with the port that was taken.
+    fn add(
+        &mut self,
+        listen: &ListenAt,
+        workers: usize,
+        entrance: &Entrance,
+    ) -> Result<ListenAt, ServeError> {
+        self.open(listen, workers, entrance)
+            .map_err(|cause| ServeError::Bind {
+                address: listen.clone(),
+                cause,
+            })
+    }
+
+    fn open(
+        &mut self,
+        listen: &ListenAt,
+        workers: usize,
+        entrance: &Entrance,
+    ) -> io::Result<ListenAt> {
         match listen {
             ListenAt::Inet(address) => {
                 let taken = taken_address(*address, workers)?;
-                self.addresses.push(taken.into());
                 for group in &mut self.groups {
                     let socket = listener::bind(taken, workers > 1)?;
-                    group.push(ListeningSocket::Inet(socket));
+                    group.push((ListeningSocket::Inet(socket), entrance.clone()));
                 }
+                Ok(taken.into())
             }
             ListenAt::Unix(at) => {
                 let (socket, file) = unix::bind(at)?;
                 let socket = SharedUnix::new(socket);
                 self.files.push(file);
-                self.addresses.push(listen.clone());
                 for group in &mut self.groups {
-                    group.push(ListeningSocket::Unix(socket.share()?));
+                    let socket = ListeningSocket::Unix(socket.share()?);
+                    group.push((socket, entrance.clone()));
                 }
+                Ok(listen.clone())
             }
         }
-        Ok(())
     }
 
-    /// The addresses in force, with the port that the system chose for port 0.
+    /// The plain addresses in force, with the port that the system chose for port 0.
     #[must_use]
     pub fn addresses(&self) -> &[ListenAt] {
         &self.addresses
@@ -159,6 +187,12 @@ impl Bound {
     #[must_use]
     pub fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force)
+    }
+
+    /// The addresses in force where TLS is spoken.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[ListenAt] {
+        &self.tls_addresses
     }
 
     /// Runs all workers until they have returned; tells the driver rung that each took.
@@ -201,7 +235,7 @@ fn run_worker(
     choice: DriverChoice,
     in_force: Arc<InForce>,
     lifecycle: &Arc<Lifecycle>,
-    listeners: Vec<ListeningSocket>,
+    listeners: Vec<(ListeningSocket, Entrance)>,
 ) -> Result<Rung, ServeError> {
     let bell = Bell { lifecycle };
     let shared = Arc::clone(lifecycle);
@@ -209,8 +243,8 @@ fn run_worker(
         let rung = core.rung;
         tracing::info!(%rung, "worker runs");
         let mut open = Vec::new();
-        for listener in listeners {
-            open.push(Listener::new(listener, &core.deadlines)?);
+        for (listener, entrance) in listeners {
+            open.push((Listener::new(listener, &core.deadlines)?, entrance));
         }
         worker::run(in_force, shared, core.deadlines, open).await;
         Ok::<Rung, io::Error>(rung)

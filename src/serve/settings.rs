@@ -9,6 +9,7 @@ use crate::api::table::Table;
 use crate::net::address::ListenAt;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
+use crate::net::tls::server::TlsServer;
 use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::pipeline::identity::Identities;
@@ -29,6 +30,8 @@ pub const REGION_DEFAULT: &str = "us-east-1";
 pub struct ServeSettings {
     /// Addresses to listen on; port 0 takes a free port.
     pub listen: Vec<ListenAt>,
+    /// TLS, and whom to believe about clients' addresses.
+    pub edge: Edge,
     /// Count of threads, each with its own ring, listeners and pool.
     pub workers: usize,
     /// The store.
@@ -51,6 +54,24 @@ pub struct ServeSettings {
     pub access_log: Option<AccessLog>,
     /// What is served.
     pub service: Service,
+}
+
+/// How connections come in besides plainly.
+#[derive(Debug, Default)]
+pub struct Edge {
+    /// Addresses where TLS is spoken.
+    pub tls: Vec<TlsListen>,
+}
+
+/// Addresses of one TLS listener.
+#[derive(Clone, Debug)]
+pub struct TlsListen {
+    /// Where it listens; port 0 takes a free port.
+    pub at: Vec<ListenAt>,
+    /// Its certificates; a reload exchanges them here.
+    pub server: Arc<TlsServer>,
+    /// Whether every client has to show a certificate, so that no stranger gets in.
+    pub knows_clients: bool,
 }
 
 /// What requests become.

@@ -12,6 +12,7 @@ use crate::net::driver::spawn;
 use crate::net::listener::Accepted;
 use crate::net::listener::Listener;
 use crate::serve::connection;
+use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::Lasting;
@@ -32,14 +33,22 @@ pub async fn run(
     in_force: Arc<InForce>,
     lifecycle: Arc<Lifecycle>,
     deadlines: DeadlineTable,
-    listeners: Vec<Listener>,
+    listeners: Vec<(Listener, Entrance)>,
 ) {
     let worker = Rc::new(Worker::new(in_force, Arc::clone(&lifecycle), deadlines));
     let lasting = &worker.lasting;
-    let listeners: Vec<Rc<Listener>> = listeners.into_iter().map(Rc::new).collect();
-    for listener in &listeners {
-        drop(spawn(accept(Rc::clone(&worker), Rc::clone(listener))));
-    }
+    let listeners: Vec<Rc<Listener>> = listeners
+        .into_iter()
+        .map(|(listener, entrance)| {
+            let listener = Rc::new(listener);
+            drop(spawn(accept(
+                Rc::clone(&worker),
+                Rc::clone(&listener),
+                Rc::new(entrance),
+            )));
+            listener
+        })
+        .collect();
     lifecycle.workers_ready.fetch_add(1, Ordering::Relaxed);
     let mut polls = 0u64;
     loop {
@@ -66,14 +75,15 @@ pub async fn run(
 }
 
 /// Takes connections until the listener is closed. A panic ends the connection's own task (net contains it).
-async fn accept(worker: Rc<Worker>, listener: Rc<Listener>) {
+async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entrance>) {
     loop {
         match listener.accept().await {
             Ok(Accepted::Connection(stream, peer)) => {
                 let guard = worker.count_connection();
                 let worker = Rc::clone(&worker);
+                let entrance = Rc::clone(&entrance);
                 drop(spawn(async move {
-                    connection::serve(worker, stream, peer).await;
+                    connection::serve(worker, stream, peer, &entrance).await;
                     drop(guard);
                 }));
             }

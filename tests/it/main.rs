@@ -41,5 +41,6 @@ mod support;
 mod template_programs;
 mod templates;
 mod tls;
+mod tls_listener;
 mod unix_sockets;
 mod validation;

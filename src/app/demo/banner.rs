@@ -31,13 +31,13 @@ impl fmt::Display for Banner<'_> {
             writeln!(
                 f,
                 "sluicegate: the sample API is at {}",
-                base_url(address, self.stage)
+                base_url("http", address, self.stage)
             )?;
         }
         let base = self
             .listen
             .first()
-            .map_or_else(String::new, |first| base_url(first, self.stage));
+            .map_or_else(String::new, |first| base_url("http", first, self.stage));
         let over = match self.listen.first() {
             Some(ListenAt::Unix(socket)) => format!("--unix-socket {} ", shell_word(&socket.path)),
             Some(ListenAt::Inet(_)) | None => String::new(),

@@ -134,6 +134,7 @@ fn explained(
         time,
         time_millis: 0,
         source_ip: SOURCE_IP,
+        is_secure: false,
         record: &record,
     };
     let hidden = serving.hidden(head);

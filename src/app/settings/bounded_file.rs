@@ -7,14 +7,20 @@ use std::path::Path;
 
 /// The text of the file at `path`, if it has at most `bytes_max` bytes; one more is read to tell.
 pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
-    let mut text = Vec::new();
+    let text = read_bytes(path, bytes_max)?;
+    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+/// As [`read_text`], whatever the bytes are.
+pub fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     let mut bounded = File::open(path)?.take(bytes_max.saturating_add(1));
-    bounded.read_to_end(&mut text)?;
-    if text.len() as u64 > bytes_max {
+    bounded.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
         let message = format!("larger than the limit of {}", size(bytes_max));
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+    Ok(bytes)
 }
 
 /// `6 MB (6291456 bytes)`

@@ -58,6 +58,8 @@ pub enum SettingsError {
         /// The variable that is absent.
         absent: &'static str,
     },
+    /// `[[tls]]` as a whole.
+    Tls(String),
     /// A file for the access log, but no format.
     AccessLogFileAlone,
     /// A listen address whose name stands for nothing.
@@ -114,6 +116,7 @@ impl fmt::Display for SettingsError {
                  (and AWS_SESSION_TOKEN if there is one), or s3.access_key_id and s3.secret_access_key_file in the \
                  configuration file"
             ),
+            Self::Tls(message) => write!(f, "[[tls]]: {message}"),
             Self::AccessLogFileAlone => f.write_str(
                 "a file for the access log (--access-log-file) without a format: give --access-log clf, json or a template",
             ),

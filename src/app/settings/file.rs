@@ -33,6 +33,7 @@ use crate::app::settings::place::message_of;
 use crate::app::settings::plan_sections::ApiKeySection;
 use crate::app::settings::plan_sections::ThrottleSection;
 use crate::app::settings::plan_sections::UsagePlanSection;
+use crate::app::settings::tls_section::TlsSection;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
@@ -81,7 +82,8 @@ pub struct Sections {
     pub limits: LimitsSection,
     /// `[timeouts]`
     pub timeouts: TimeoutsSection,
-    tls: Option<NotInThisVersion>,
+    /// `[[tls]]`
+    pub tls: Vec<TlsSection>,
 }
 
 /// `[server]`
@@ -465,17 +467,9 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_by_name() {
-        for (text, start) in [
-            (
-                "[server]\nadmin = '127.0.0.1:9901'\n",
-                "s.toml:2:9: server.admin: ",
-            ),
-            ("[[tls]]\nlisten = '0.0.0.0:1'\n", "s.toml:1:1: tls: "),
-        ] {
-            let fault = fault_of(text);
-            assert!(fault.starts_with(start), "{fault}");
-            assert!(fault.contains("not part of this version"), "{fault}");
-        }
+        let fault = fault_of("[server]\nadmin = '127.0.0.1:9901'\n");
+        assert!(fault.starts_with("s.toml:2:9: server.admin: "), "{fault}");
+        assert!(fault.contains("not part of this version"), "{fault}");
     }
 
     #[test]

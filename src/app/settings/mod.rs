@@ -20,6 +20,7 @@ pub mod policy_file;
 pub mod printing;
 pub mod roles;
 pub mod running;
+pub mod tls_section;
 pub mod upstream;
 pub mod usage_plans;
 pub mod values;

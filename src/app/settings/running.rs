@@ -10,9 +10,11 @@ use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::tls_section;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
+use crate::serve::settings::Edge;
 use crate::serve::settings::Limits;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::Timeouts;
@@ -38,10 +40,12 @@ pub const DRAIN_S_DEFAULT: u64 = 30;
 /// How the gateway runs.
 #[derive(Debug)]
 pub struct RunSettings {
-    /// Never empty.
+    /// Empty only if there is a TLS listener.
     pub listen: Vec<ListenAt>,
     /// Whether somebody asked for `listen`; the demo may leave its default for a free port.
     pub listen_is_chosen: bool,
+    /// TLS listeners.
+    pub edge: Edge,
     /// At least 1.
     pub workers: usize,
     /// Runtime driver.
@@ -81,8 +85,17 @@ impl RunSettings {
         let signing = args.payload_signing.or(file.sections.s3.payload_signing);
         let workers = args.workers.or(server.workers);
         let drain_s = args.drain_timeout.or(server.drain_timeout);
+        let edge = Edge {
+            tls: tls_section::servers(file)?,
+        };
+        let listen = if chosen.is_empty() && !edge.tls.is_empty() {
+            Vec::new()
+        } else {
+            resolve_all(chosen)?
+        };
         Ok(Self {
-            listen: resolve_all(chosen)?,
+            listen,
+            edge,
             listen_is_chosen: !chosen.is_empty(),
             workers: workers.map_or_else(cores, |n| n.count()),
             io_driver: args

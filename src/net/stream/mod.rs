@@ -315,9 +315,7 @@ impl Stream {
     /// # Errors
     /// The peer has gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        if let Some(session) = &self.session {
-            session.send_close_notify(self.fd);
-        }
+        self.say_end();
         Ok(nix::sys::socket::shutdown(self.fd, Shutdown::Write)?)
     }
 
@@ -349,6 +347,22 @@ impl Stream {
             Ok(_) => Unread::Bytes,
             Err(Errno::EAGAIN) => Unread::Nothing,
             Err(_) => Unread::Closed,
+        }
+    }
+
+    /// The next byte in the receive queue of the socket, which stays there; before TLS is spoken.
+    #[must_use]
+    pub fn next_byte(&self) -> Option<u8> {
+        let mut byte = [0];
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let seen = nix::sys::socket::recv(self.fd, &mut byte, flags);
+        seen.is_ok_and(|count| count > 0).then_some(byte[0])
+    }
+
+    /// Over TLS, tells the peer that nothing follows, if the socket takes it at once: an end without it may be a cut.
+    pub fn say_end(&self) {
+        if let Some(session) = &self.session {
+            session.send_close_notify(self.fd);
         }
     }
 

@@ -37,20 +37,7 @@ impl Trust {
     /// # Errors
     /// A block that is no certificate, or none at all. Other blocks and text between them are passed over.
     pub fn with_authorities(pem: &str) -> Result<Self, TrustFault> {
-        let mut own = Vec::new();
-        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|fault| TrustFault::Pem(fault.to_string()))?;
-            let refuse = |fault: rustls::Error| {
-                TrustFault::Certificate(own.len().saturating_add(1), fault.to_string())
-            };
-            RootCertStore::empty()
-                .add(certificate.clone())
-                .map_err(refuse)?;
-            own.push(certificate);
-        }
-        if own.is_empty() {
-            return Err(TrustFault::Empty);
-        }
+        let own = read_authorities(pem)?;
         let shared = Shared {
             own,
             roots: OnceLock::new(),
@@ -95,6 +82,34 @@ impl Trust {
         all.extend(self.shared.own.iter().cloned());
         all
     }
+}
+
+/// The authorities of `pem` and no others: those that clients' certificates are checked against.
+///
+/// # Errors
+/// As [`Trust::with_authorities`].
+pub fn authorities_alone(pem: &str) -> Result<Arc<RootCertStore>, TrustFault> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(read_authorities(pem)?);
+    Ok(Arc::new(roots))
+}
+
+fn read_authorities(pem: &str) -> Result<Vec<CertificateDer<'static>>, TrustFault> {
+    let mut own = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|fault| TrustFault::Pem(fault.to_string()))?;
+        let refuse = |fault: rustls::Error| {
+            TrustFault::Certificate(own.len().saturating_add(1), fault.to_string())
+        };
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(refuse)?;
+        own.push(certificate);
+    }
+    if own.is_empty() {
+        return Err(TrustFault::Empty);
+    }
+    Ok(own)
 }
 
 impl fmt::Debug for Trust {

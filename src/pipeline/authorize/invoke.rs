@@ -34,8 +34,7 @@ pub(super) fn check(
         principal: caller.map(|identity| &identity.principal),
         source_ip: context.source_ip,
         now: context.time,
-        // There is no TLS listener.
-        is_secure: false,
+        is_secure: context.is_secure,
         user_agent: request.head.fields.last(b"user-agent"),
         referer: request.head.fields.last(b"referer"),
         s3: None,

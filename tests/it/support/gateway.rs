@@ -19,6 +19,7 @@ use sluicegate::pipeline::store_path::StoreAddress;
 use sluicegate::serve::apis::Apis;
 use sluicegate::serve::in_force::InForce;
 use sluicegate::serve::server;
+use sluicegate::serve::settings::Edge;
 use sluicegate::serve::settings::GatewaySettings;
 use sluicegate::serve::settings::Lifecycle;
 use sluicegate::serve::settings::Limits;
@@ -37,6 +38,8 @@ pub(crate) const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPL
 /// A running gateway; dropping it stops it at once.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    /// Where TLS is spoken.
+    pub(crate) tls_addresses: Vec<SocketAddr>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) in_force: Arc<InForce>,
     thread: Option<JoinHandle<()>>,
@@ -66,6 +69,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
     let store = StoreAddress::new(endpoint.authority(), Addressing::Path, None, &table);
     ServeSettings {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
+        edge: Edge::default(),
         workers: 1,
         endpoint,
         trust: Trust::default(),
@@ -134,12 +138,15 @@ impl Gateway {
         let bound = server::bind(Arc::new(settings)).unwrap();
         let address = bound.addresses()[0].inet().unwrap();
         let in_force = bound.in_force();
+        let tls_addresses = bound.tls_addresses().iter();
+        let tls_addresses = tls_addresses.filter_map(|at| at.inet()).collect();
         let shared = Arc::clone(&lifecycle);
         let thread = thread::spawn(move || {
             bound.run(&shared).unwrap();
         });
         Self {
             address,
+            tls_addresses,
             lifecycle,
             in_force,
             thread: Some(thread),

@@ -1,7 +1,6 @@
 //! HTTP/1.1 messages as the tests read them: simply, and apart from the code under test.
 
 use std::io::Read;
-use std::net::TcpStream;
 
 /// A message that was received whole.
 #[derive(Clone, Debug)]
@@ -41,7 +40,7 @@ impl Message {
 pub(crate) struct Pending(pub(crate) Vec<u8>);
 
 impl Pending {
-    fn more(&mut self, stream: &mut TcpStream) -> bool {
+    fn more(&mut self, stream: &mut impl Read) -> bool {
         let mut piece = [0; 16 * 1024];
         loop {
             match stream.read(&mut piece) {
@@ -60,7 +59,7 @@ impl Pending {
         }
     }
 
-    fn line(&mut self, stream: &mut TcpStream) -> Option<String> {
+    fn line(&mut self, stream: &mut impl Read) -> Option<String> {
         loop {
             if let Some(end) = self.0.windows(2).position(|pair| pair == b"\r\n") {
                 let line: Vec<u8> = self.0.drain(..end + 2).collect();
@@ -73,7 +72,7 @@ impl Pending {
     }
 
     /// A message's head; the body stays.
-    pub(crate) fn head(&mut self, stream: &mut TcpStream) -> Option<Message> {
+    pub(crate) fn head(&mut self, stream: &mut impl Read) -> Option<Message> {
         let start = self.line(stream)?;
         let mut fields = Vec::new();
         loop {
@@ -91,19 +90,19 @@ impl Pending {
     }
 
     /// Exactly `count` bytes, or fewer if the peer closes.
-    pub(crate) fn bytes(&mut self, stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, stream: &mut impl Read, count: usize) -> Vec<u8> {
         while self.0.len() < count && self.more(stream) {}
         let count = count.min(self.0.len());
         self.0.drain(..count).collect()
     }
 
     /// Everything until the peer closes.
-    pub(crate) fn rest(&mut self, stream: &mut TcpStream) -> Vec<u8> {
+    pub(crate) fn rest(&mut self, stream: &mut impl Read) -> Vec<u8> {
         while self.more(stream) {}
         std::mem::take(&mut self.0)
     }
 
-    fn chunked(&mut self, stream: &mut TcpStream) -> Option<Vec<u8>> {
+    fn chunked(&mut self, stream: &mut impl Read) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let size = usize::from_str_radix(self.line(stream)?.split(';').next()?, 16).ok()?;
@@ -121,7 +120,7 @@ impl Pending {
     }
 
     /// A message with its body. `None` if the peer closed before it was whole. `bodiless`: no body follows whatever the fields say.
-    pub(crate) fn message(&mut self, stream: &mut TcpStream, bodiless: bool) -> Option<Message> {
+    pub(crate) fn message(&mut self, stream: &mut impl Read, bodiless: bool) -> Option<Message> {
         let mut message = self.head(stream)?;
         let is_response = message.start.starts_with("HTTP/");
         if bodiless {

@@ -12,3 +12,4 @@ pub(crate) mod program;
 pub(crate) mod signer;
 pub(crate) mod store_signature;
 pub(crate) mod tls;
+pub(crate) mod tls_client;
