@@ -22,11 +22,14 @@ use crate::app::settings::names::DomainName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::StageVariable;
+use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
 use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
+use crate::app::settings::values::PendingCount;
+use crate::app::settings::values::Percent;
 use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::WorkerCount;
@@ -273,6 +276,15 @@ pub struct RunArgs {
     /// Silence within a body or between requests [default: 60000]
     #[arg(long, env = "SLUICEGATE_IDLE_TIMEOUT", value_name = "MILLISECONDS")]
     pub idle_timeout: Option<Milliseconds>,
+    /// Connections of each core to the store, and to each HTTP server [default: 1024]
+    #[arg(long, env = "SLUICEGATE_UPSTREAM_CONNECTIONS", value_name = "N")]
+    pub upstream_connections: Option<ConnectionCount>,
+    /// Requests of each core that wait when all of these are in use; more get 503 [default: 1024]
+    #[arg(long, env = "SLUICEGATE_UPSTREAM_PENDING", value_name = "N")]
+    pub upstream_pending: Option<PendingCount>,
+    /// Requests that are sent again after a connection failed, for a hundred requests; 0 for none [default: 20]
+    #[arg(long, env = "SLUICEGATE_UPSTREAM_RETRIES", value_name = "PERCENT")]
+    pub upstream_retries: Option<Percent>,
     /// Time for running exchanges after SIGTERM or SIGINT [default: 30]
     #[arg(long, env = "SLUICEGATE_DRAIN_TIMEOUT", value_name = "SECONDS")]
     pub drain_timeout: Option<Seconds>,

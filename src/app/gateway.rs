@@ -229,6 +229,7 @@ pub(super) fn settings(
         workers: run.workers,
         service: service(&endpoint),
         endpoint,
+        upstream: run.upstream,
         trust: upstream.trust,
         region: Some(upstream.region),
         credentials: slot,

@@ -64,7 +64,7 @@ impl Target {
         {
             return Err(TargetError::Base);
         }
-        let mut endpoint =
+        let endpoint =
             Endpoint::parse(&format!("{scheme}://{authority}")).map_err(TargetError::Endpoint)?;
         if endpoint.is_tls() {
             return Err(TargetError::Https);

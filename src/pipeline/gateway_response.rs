@@ -23,6 +23,8 @@ pub struct GatewayFault {
     shape: Shape,
     /// What a model says against a body.
     validation_error: Option<String>,
+    /// Seconds after which the client may come again.
+    retry_after_s: Option<u8>,
 }
 
 /// How the message becomes a body, byte for byte.
@@ -64,6 +66,7 @@ impl GatewayFault {
             error_type: Some(error_type(kind)),
             shape: shape(kind),
             validation_error: None,
+            retry_after_s: None,
         }
     }
 
@@ -236,6 +239,15 @@ impl GatewayFault {
         }
     }
 
+    /// 503 with `Retry-After`: too many requests are at the store already.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self {
+            retry_after_s: Some(1),
+            ..Self::service_unavailable()
+        }
+    }
+
     /// 500: the store's answer is over the response limit.
     #[must_use]
     pub fn integration_response_too_large() -> Self {
@@ -271,6 +283,7 @@ impl GatewayFault {
             error_type: None,
             shape,
             validation_error: None,
+            retry_after_s: None,
         }
     }
 
@@ -325,6 +338,9 @@ impl GatewayFault {
         fields.push(b"Content-Type", content_type);
         if let Some(error_type) = self.error_type {
             fields.push(b"x-amzn-ErrorType", error_type.as_bytes());
+        }
+        if let Some(seconds) = self.retry_after_s {
+            fields.push(b"Retry-After", seconds.to_string().as_bytes());
         }
         fields.push(b"x-amzn-RequestId", context.ids.request_id().as_bytes());
         fields.push(

@@ -23,6 +23,8 @@ pub enum BodyFault {
 pub enum CallFailure {
     /// There was nothing to sign with.
     NoCredentials(NoCredentials),
+    /// All connections are in use and too many requests wait; nothing was sent.
+    Busy,
     /// No connection: refused, unreachable, or connecting took too long.
     Connect {
         /// Whether it was the time limit.
@@ -59,6 +61,7 @@ impl CallFailure {
     pub const fn told(self) -> Option<&'static str> {
         Some(match self {
             Self::NoCredentials(_) => "no credentials to sign with",
+            Self::Busy => "too many requests at once",
             Self::Connect { timed_out: false } => "no connection",
             Self::Connect { timed_out: true } => "connecting timed out",
             Self::Tls => "no TLS with the store",
@@ -67,6 +70,21 @@ impl CallFailure {
             Self::Malformed => "malformed answer",
             Self::Body(_) => return None,
         })
+    }
+
+    /// Whether it speaks against the address that the request went to. A kept connection that is lost does not: the store
+    /// may close it at any time.
+    #[must_use]
+    pub const fn is_of_the_address(self) -> bool {
+        match self {
+            Self::TimedOut | Self::Malformed => true,
+            Self::Lost(loss) => !loss.reused || loss.response_begun,
+            Self::NoCredentials(_)
+            | Self::Busy
+            | Self::Connect { .. }
+            | Self::Tls
+            | Self::Body(_) => false,
+        }
     }
 }
 
@@ -86,10 +104,11 @@ impl Loss {
     ///
     /// Without a body any loss on a reused connection qualifies (GET, HEAD, DELETE are idempotent, RFC 9110 §9.2.2).
     /// With a body only a request that was not sent whole: a body is never applied twice. A reset proves nothing, since
-    /// it also comes from a peer that read everything and then gave up.
+    /// it also comes from a peer that read everything and then gave up. On a new connection the address is at fault, so that
+    /// it takes another one to try (`elsewhere`).
     #[must_use]
-    pub const fn allows_retry(self, has_body: bool) -> bool {
-        self.reused && !self.response_begun && (!has_body || !self.request_sent)
+    pub const fn allows_retry(self, has_body: bool, elsewhere: bool) -> bool {
+        (self.reused || elsewhere) && !self.response_begun && (!has_body || !self.request_sent)
     }
 }
 
@@ -151,27 +170,39 @@ mod tests {
                 reused: false,
                 ..LOST
             }
-            .allows_retry(false)
+            .allows_retry(false, false)
         );
         assert!(
             !Loss {
                 response_begun: true,
                 ..LOST
             }
-            .allows_retry(false)
+            .allows_retry(false, true)
         );
-        assert!(LOST.allows_retry(false));
+        assert!(LOST.allows_retry(false, false));
+    }
+
+    #[test]
+    fn another_address_may_be_tried_after_a_fresh_connection() {
+        let fresh = Loss {
+            reused: false,
+            ..LOST
+        };
+        assert!(fresh.allows_retry(false, true));
+        assert!(!fresh.allows_retry(true, true));
+        assert!(CallFailure::Lost(fresh).is_of_the_address());
+        assert!(!CallFailure::Lost(LOST).is_of_the_address());
     }
 
     #[test]
     fn a_body_that_may_have_been_applied_is_not_sent_again() {
-        assert!(!LOST.allows_retry(true));
+        assert!(!LOST.allows_retry(true, true));
         assert!(
             Loss {
                 request_sent: false,
                 ..LOST
             }
-            .allows_retry(true)
+            .allows_retry(true, false)
         );
     }
 }

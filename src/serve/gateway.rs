@@ -351,6 +351,17 @@ async fn forward<'c>(
     let answer = send::send(core, keys, &request, upload).await;
     note_answer(record, &answer);
     let answer = answer.map_err(call_failure)?;
+    let head = answer.head();
+    let signed_for = core
+        .settings
+        .region
+        .as_deref()
+        .unwrap_or_else(|| request.region());
+    core.region_hints
+        .look_at(head.status(), &head.fields, signed_for, || {
+            let method = request.method_request().method();
+            format!("{} {}", method.http_method, method.resource_path)
+        });
     reply::from_answer(core, request.response_side(), context, answer)
         .await
         .map_err(Failure::Fault)
@@ -438,8 +449,7 @@ fn note_key(context: &RequestContext<'_>, metered: &Metered<'_, '_>) {
 pub(super) fn note_answer(record: &ExchangeRecord, answer: &Result<Answer, CallFailure>) {
     let now_us = clock::monotonic_us();
     let head = match answer {
-        Ok(Answer::Store(upstream)) => &upstream.head,
-        Ok(Answer::Stored(head)) => head,
+        Ok(answer) => answer.head(),
         Err(failure) => {
             if let Some(told) = failure.told() {
                 record.integration_failed(now_us, told);
@@ -541,6 +551,7 @@ pub(super) fn call_failure(failure: CallFailure) -> Failure {
     }
     Failure::Fault(match failure {
         CallFailure::NoCredentials(_) => GatewayFault::service_unavailable(),
+        CallFailure::Busy => GatewayFault::overloaded(),
         CallFailure::Connect { timed_out: false } => GatewayFault::configuration_error(),
         CallFailure::Connect { timed_out: true } | CallFailure::TimedOut => {
             GatewayFault::integration_timeout()

@@ -9,10 +9,9 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 
-use crate::api::model::IntegrationKind;
-use crate::net::upstream::endpoint::Endpoint;
+use crate::net::upstream::resolver::Resolver;
+use crate::serve::backends::Backends;
 use crate::serve::settings::ServeSettings;
-use crate::serve::settings::Service;
 
 /// Settings with what was found out for them before the first request.
 #[derive(Debug)]
@@ -21,8 +20,10 @@ pub struct Generation {
     pub number: u64,
     /// As the program gave them.
     pub settings: Arc<ServeSettings>,
-    /// The documents' HTTP servers by origin, their names looked up.
-    pub http_backends: Vec<(String, Endpoint)>,
+    /// The documents' HTTP servers, their names looked up.
+    pub backends: Backends,
+    /// Keeps the addresses of names fresh as long as the generation is in use.
+    _resolver: Option<Resolver>,
 }
 
 /// The generation in force. The program writes it, every core reads it.
@@ -69,36 +70,18 @@ impl InForce {
 
 impl Generation {
     fn new(number: u64, settings: Arc<ServeSettings>) -> Self {
+        let backends = Backends::look_up(&settings.service);
+        let mut endpoints = vec![settings.endpoint.clone()];
+        endpoints.extend(backends.endpoints().cloned());
+        let resolver = Resolver::start(endpoints).unwrap_or_else(|cause| {
+            tracing::warn!(%cause, "no thread for the resolver: addresses stay as they are");
+            None
+        });
         Self {
             number,
-            http_backends: http_backends(&settings),
+            backends,
+            _resolver: resolver,
             settings,
         }
     }
-}
-
-/// The servers of all `http` and `http_proxy` integrations, their names looked up, which may block. One without an address
-/// is told and left out: its methods answer 500 (spec 05, "DNS failure").
-fn http_backends(settings: &ServeSettings) -> Vec<(String, Endpoint)> {
-    let Service::Gateway(apis) = &settings.service else {
-        return Vec::new();
-    };
-    let mut backends: Vec<(String, Endpoint)> = Vec::new();
-    let methods = apis.iter().flat_map(|api| &api.gateway.table.methods);
-    for integration in methods.filter_map(|method| method.integration.as_ref()) {
-        let (IntegrationKind::Http(uri) | IntegrationKind::HttpProxy(uri)) = &integration.kind
-        else {
-            continue;
-        };
-        if backends.iter().any(|(known, _)| *known == uri.origin) {
-            continue;
-        }
-        let looked_up = Endpoint::parse(&uri.origin)
-            .and_then(|mut endpoint| endpoint.resolve().map(|()| endpoint));
-        match looked_up {
-            Ok(endpoint) => backends.push((uri.origin.clone(), endpoint)),
-            Err(fault) => tracing::warn!(%fault, "its methods answer 500"),
-        }
-    }
-    backends
 }

@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod apis;
+pub mod backends;
 pub mod body_reader;
 pub mod client_body;
 pub mod client_response;
@@ -21,6 +22,7 @@ pub mod multipart;
 pub mod per_core;
 pub mod race;
 pub mod random_bytes;
+pub mod region_hint;
 pub mod reply;
 pub mod roles;
 pub mod send;

@@ -11,7 +11,6 @@ use crate::net::credentials::slot::CredentialSlot;
 use crate::net::credentials::slot::NoCredentials;
 use crate::net::deadline::DeadlineTable;
 use crate::net::splice::PipePool;
-use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::access_log::ToldExchange;
@@ -25,6 +24,7 @@ use crate::serve::access_log::LineBuffer;
 use crate::serve::in_force::Generation;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
+use crate::serve::region_hint::RegionHints;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
 use crate::serve::upstreams::Upstreams;
@@ -82,6 +82,8 @@ pub struct Core {
     pub pipes: Rc<PipePool>,
     /// When connections are cut.
     pub deadlines: DeadlineTable,
+    /// What was said about regions.
+    pub region_hints: RegionHints,
     /// Set while no new request is taken.
     pub draining: Rc<Cell<bool>>,
     access_log: Option<LineBuffer>,
@@ -100,7 +102,7 @@ impl Core {
         let settings = Arc::clone(&generation.settings);
         let limits = PoolLimits {
             connect_ms_max: settings.timeouts.connect_ms_max,
-            ..PoolLimits::default()
+            ..settings.upstream
         };
         let upstreams = Upstreams::new(limits, &settings.trust, &lasting.deadlines);
         let lasting = lasting.clone();
@@ -114,6 +116,7 @@ impl Core {
             pipes: lasting.pipes,
             deadlines: lasting.deadlines,
             draining: lasting.draining,
+            region_hints: RegionHints::default(),
             generation,
             keys: RefCell::new(SigningKeyCache::new()),
             scratch: RefCell::new(Scratch::new()),
@@ -145,18 +148,11 @@ impl Core {
         }
     }
 
-    /// The connections to `endpoint`, which is an upstream beside the store: the backend of an HTTP integration.
-    #[must_use]
-    pub fn upstream_for(&self, endpoint: &Endpoint) -> Rc<UpstreamPool> {
-        self.upstreams.of(endpoint)
-    }
-
-    /// The connections to an HTTP server of the document; `None` if it had no address.
+    /// The connections to an HTTP server of the document; `None` if it names none such.
     #[must_use]
     pub fn http_backend(&self, origin: &str) -> Option<Rc<UpstreamPool>> {
-        let mut known = self.generation.http_backends.iter();
-        let (_, endpoint) = known.find(|(known, _)| known == origin)?;
-        Some(self.upstream_for(endpoint))
+        let endpoint = self.generation.backends.of(origin)?;
+        Some(self.upstreams.of(endpoint))
     }
 
     /// Signs a request for the store with keys of this day.

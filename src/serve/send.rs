@@ -34,6 +34,26 @@ pub enum Answer {
     Stored(ResponseHead),
 }
 
+impl Answer {
+    /// Its head.
+    #[must_use]
+    pub fn head(&self) -> &ResponseHead {
+        match self {
+            Self::Store(upstream) => &upstream.head,
+            Self::Stored(head) => head,
+        }
+    }
+}
+
+impl From<multipart::Outcome> for Answer {
+    fn from(outcome: multipart::Outcome) -> Self {
+        match outcome {
+            multipart::Outcome::Stored(head) => Self::Stored(head),
+            multipart::Outcome::Refused(answer) => Self::Store(answer),
+        }
+    }
+}
+
 /// Makes the client's body ready for this request.
 ///
 /// # Errors
@@ -168,10 +188,7 @@ pub async fn send(
                 region,
                 answer_ms_max,
             };
-            return put.run(body).await.map(|outcome| match outcome {
-                multipart::Outcome::Stored(head) => Answer::Stored(head),
-                multipart::Outcome::Refused(answer) => Answer::Store(answer),
-            });
+            return put.run(body).await.map(Answer::from);
         }
     };
     let signed = core.sign(keys, &upstream_request, &payload, region);

@@ -12,6 +12,7 @@ use crate::net::driver::DriverChoice;
 use crate::net::tls::server::TlsServer;
 use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
+use crate::net::upstream::pool::PoolLimits;
 use crate::pipeline::identity::Identities;
 use crate::pipeline::metering::Metering;
 use crate::pipeline::sidecar::allow_list::AllowList;
@@ -36,6 +37,8 @@ pub struct ServeSettings {
     pub workers: usize,
     /// The store.
     pub endpoint: Endpoint,
+    /// Connections, waiting requests and retries of each core towards each upstream; its time limit is that of `timeouts`.
+    pub upstream: PoolLimits,
     /// Authorities that https upstreams are checked against.
     pub trust: Trust,
     /// Signing region: `--s3-region`; `None` takes the region of each integration's URI.

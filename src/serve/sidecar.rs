@@ -34,7 +34,6 @@ use crate::serve::framed_body::FramedBody;
 use crate::serve::gateway::discard;
 use crate::serve::gateway::leaves_room;
 use crate::serve::memory_body::MemoryBody;
-use crate::serve::multipart;
 use crate::serve::multipart::MultipartPut;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::SigningKeys;
@@ -364,11 +363,7 @@ async fn send(
             region,
             answer_ms_max,
         };
-        let outcome = put.run(body).await.map_err(call_failure)?;
-        return Ok(match outcome {
-            multipart::Outcome::Stored(head) => Answer::Stored(head),
-            multipart::Outcome::Refused(answer) => Answer::Store(answer),
-        });
+        return put.run(body).await.map(Answer::from).map_err(call_failure);
     }
     let signed = core
         .sign(
@@ -391,9 +386,11 @@ async fn send(
     if let Upload::Memory(body) = upload {
         body.release(&core.buffers);
     }
-    answer
-        .map(|answer| Answer::Store(Box::new(answer)))
-        .map_err(call_failure)
+    let answer = answer.map_err(call_failure)?;
+    let told = &answer.head;
+    core.region_hints
+        .look_at(told.status(), &told.fields, region, || "sidecar".to_owned());
+    Ok(Answer::Store(Box::new(answer)))
 }
 
 /// The store's response as it is.

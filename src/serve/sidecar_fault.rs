@@ -91,6 +91,9 @@ pub fn call_failure(failure: CallFailure) -> Failure {
         CallFailure::Connect { .. } | CallFailure::Tls => unavailable("cannot be reached"),
         CallFailure::TimedOut => unavailable("did not answer in time"),
         CallFailure::Lost(_) | CallFailure::Malformed => broken(),
+        CallFailure::Busy => {
+            S3Fault::new(503, "SlowDown", "Please reduce your request rate.").into()
+        }
         CallFailure::NoCredentials(_) => S3Fault::new(
             503,
             "ServiceUnavailable",

@@ -120,39 +120,32 @@ pub async fn call(
         body,
         Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_)
     ) && IDEMPOTENT_METHODS.contains(&method);
-    let leased = lease(pool, Freshness::Any).await?;
+    let leased = pool.lease().await.map_err(|error| no_lease(pool, &error))?;
+    let address = leased.address();
     match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
-        Err(CallFailure::Lost(loss)) if can_repeat && loss.allows_retry(has_body) => {
-            let fresh = lease(pool, Freshness::New).await?;
-            attempt(core, fresh, &mut message, method, body, answer_ms_max).await
+        Err(CallFailure::Lost(loss))
+            if can_repeat
+                && loss.allows_retry(has_body, pool.has_several_addresses())
+                && pool.take_retry() =>
+        {
+            let anew = pool.lease_anew(address).await;
+            let leased = anew.map_err(|error| no_lease(pool, &error))?;
+            attempt(core, leased, &mut message, method, body, answer_ms_max).await
         }
         outcome => outcome,
     }
 }
 
-/// Which connections serve.
-enum Freshness {
-    /// A kept one or a new one.
-    Any,
-    /// A new one.
-    New,
-}
-
-async fn lease(pool: &Rc<UpstreamPool>, freshness: Freshness) -> Result<Leased, CallFailure> {
-    let leased = match freshness {
-        Freshness::Any => pool.lease().await,
-        Freshness::New => pool.connect().await,
-    };
-    leased.map_err(|error| {
-        tracing::warn!(upstream = %pool.endpoint(), %error, "no connection");
-        match error {
-            LeaseError::NoAddress | LeaseError::Refused(..) => {
-                CallFailure::Connect { timed_out: false }
-            }
-            LeaseError::TimedOut(_) => CallFailure::Connect { timed_out: true },
-            LeaseError::Tls(..) => CallFailure::Tls,
+fn no_lease(pool: &UpstreamPool, error: &LeaseError) -> CallFailure {
+    tracing::warn!(upstream = %pool.endpoint(), %error, "no connection");
+    match error {
+        LeaseError::Busy => CallFailure::Busy,
+        LeaseError::NoAddress | LeaseError::Refused(..) => {
+            CallFailure::Connect { timed_out: false }
         }
-    })
+        LeaseError::TimedOut(_) => CallFailure::Connect { timed_out: true },
+        LeaseError::Tls(..) => CallFailure::Tls,
+    }
 }
 
 async fn attempt(
@@ -188,7 +181,16 @@ async fn attempt(
                 .await
         }
     };
-    let request_complete = outcome?;
+    let request_complete = match outcome {
+        Ok(complete) => complete,
+        Err(failure) => {
+            if failure.is_of_the_address() {
+                leased.note_failure();
+            }
+            return Err(failure);
+        }
+    };
+    leased.note_answer();
     let framing =
         response_framing(method, &exchange.head).map_err(|_doubtful| CallFailure::Malformed)?;
     if matches!(framing, BodyFraming::None) && !exchange.inbox.is_empty() {

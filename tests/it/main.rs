@@ -43,4 +43,6 @@ mod templates;
 mod tls;
 mod tls_listener;
 mod unix_sockets;
+mod upstream;
+mod upstream_restart;
 mod validation;

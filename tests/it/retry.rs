@@ -16,14 +16,18 @@ use crate::support::gateway::on_each_driver;
 use crate::support::message::Message;
 use crate::support::object_api::object_gateway;
 
-/// More than the sockets between gateway and store can hold unread.
+/// More than the sockets between gateway and store can hold unread: the store's is held to [`STORE_SOCKET_BYTES`], since Linux
+/// lets it grow to 32 MiB; the gateway's grows to 4 MiB (tcp(7), `tcp_rmem`, `tcp_wmem`).
 const LARGE_BYTES: usize = 9 * 1024 * 1024;
+const STORE_SOCKET_BYTES: usize = 64 * 1024;
 
 /// A store that answers the first request of its first connection, and leaves the rest of that connection to `then`;
 /// all other connections answer everything.
 fn store_that_lets_down(then: impl Fn(&mut Connection) + Send + Sync + 'static) -> Backend {
     Backend::start(move |connection| {
         if connection.number == 0 {
+            let socket = socket2::SockRef::from(&connection.stream);
+            socket.set_recv_buffer_size(STORE_SOCKET_BYTES).unwrap();
             connection.request().unwrap();
             connection.answer(200, &[], b"kept");
             then(connection);

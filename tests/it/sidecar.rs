@@ -2,11 +2,9 @@
 
 use sluicegate::api::iam_policy::principal::Principal;
 use sluicegate::net::driver::DriverChoice;
-use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::identity::Identity;
 use sluicegate::pipeline::sidecar::allow_list::AllowList;
 use sluicegate::serve::settings::PayloadSigning;
-use sluicegate::serve::settings::Service;
 use sluicegate::serve::settings::SidecarSettings;
 use sluicegate::wire::aws_chunked::decode::Chunks;
 use sluicegate::wire::aws_chunked::decode::Decoder;
@@ -20,13 +18,13 @@ use crate::support::backend::Backend;
 use crate::support::backend::response;
 use crate::support::client::Client;
 use crate::support::client::fetch;
-use crate::support::documents::objects;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::on_each_driver;
-use crate::support::gateway::settings;
 use crate::support::message::Message;
 use crate::support::program::ended;
 use crate::support::program::sluicegate;
+use crate::support::sidecar::sidecar_of;
+use crate::support::sidecar::sidecar_settings;
 use crate::support::signer::BOB;
 use crate::support::signer::Signer;
 
@@ -43,18 +41,9 @@ fn sidecar(
     signing: PayloadSigning,
     change: impl FnOnce(&mut SidecarSettings),
 ) -> Gateway {
-    let mut settings = settings(objects(), &store.url());
-    settings.io_driver = driver;
+    let mut settings = sidecar_settings(driver, &store.url());
     settings.payload_signing = signing;
-    settings.limits.payload_bytes_max = 0;
-    let mut sidecar = SidecarSettings {
-        addressing: sluicegate::serve::settings::Addressing::Path,
-        domains: vec!["s3.local".to_owned()],
-        identities: Identities::default(),
-        allow_lists: std::collections::HashMap::new(),
-    };
-    change(&mut sidecar);
-    settings.service = Service::Sidecar(sidecar);
+    change(sidecar_of(&mut settings));
     Gateway::start(settings)
 }
 
@@ -301,18 +290,13 @@ fn requests_and_responses_pass_as_they_are() {
 #[test]
 fn an_unreachable_store_is_told_in_xml() {
     let store = accepting();
-    let mut settings = settings(objects(), "http://127.0.0.1:9");
-    settings.service = Service::Sidecar(SidecarSettings {
-        addressing: sluicegate::serve::settings::Addressing::Path,
-        domains: Vec::new(),
-        identities: Identities::default(),
-        allow_lists: std::collections::HashMap::new(),
-    });
+    let settings = sidecar_settings(DriverChoice::Auto, "http://127.0.0.1:9");
     drop(store);
     let gateway = Gateway::start(settings);
     let answer = fetch(gateway.address, "GET", "/b/k", &[], b"");
     assert_eq!(code(&answer), "503 ServiceUnavailable");
     assert_eq!(answer.field("content-type"), Some("application/xml"));
+    assert_eq!(answer.field("retry-after"), Some("1"));
 }
 
 #[test]

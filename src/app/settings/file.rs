@@ -34,11 +34,14 @@ use crate::app::settings::plan_sections::ApiKeySection;
 use crate::app::settings::plan_sections::ThrottleSection;
 use crate::app::settings::plan_sections::UsagePlanSection;
 use crate::app::settings::tls_section::TlsSection;
+use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
 use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
+use crate::app::settings::values::PendingCount;
+use crate::app::settings::values::Percent;
 use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
 use crate::app::settings::values::ValueFault;
@@ -70,6 +73,8 @@ pub struct Sections {
     pub usage_plan: Vec<Spanned<UsagePlanSection>>,
     /// `[throttle]`
     pub throttle: Option<Spanned<ThrottleSection>>,
+    /// `[upstream]`
+    pub upstream: UpstreamSection,
     /// `[sidecar]`
     pub sidecar: SidecarSection,
     /// `[bench]`
@@ -138,6 +143,18 @@ pub struct S3Section {
     pub session_token: Option<FileSecret>,
     /// File that holds the session token.
     pub session_token_file: Option<Spanned<PathBuf>>,
+}
+
+/// `[upstream]`: of each core towards the store and each HTTP server
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamSection {
+    /// Connections.
+    pub connections: Option<ConnectionCount>,
+    /// Requests that wait for one.
+    pub pending: Option<PendingCount>,
+    /// Retries for a hundred requests.
+    pub retries: Option<Percent>,
 }
 
 /// `[sidecar]`

@@ -14,6 +14,7 @@ use crate::app::settings::tls_section;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
+use crate::net::upstream::pool::PoolLimits;
 use crate::serve::settings::Edge;
 use crate::serve::settings::Limits;
 use crate::serve::settings::PayloadSigning;
@@ -56,6 +57,8 @@ pub struct RunSettings {
     pub limits: Limits,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// Connections, waiting requests and retries towards each upstream.
+    pub upstream: PoolLimits,
     /// Milliseconds that a drain may take.
     pub drain_ms_max: u64,
     /// Logging.
@@ -106,6 +109,7 @@ impl RunSettings {
             payload_signing: signing.unwrap_or(BodySigning::Auto).into(),
             limits: limits(args, file),
             timeouts: timeouts(args, file),
+            upstream: upstream(args, file),
             drain_ms_max: drain_s.map_or(DRAIN_S_DEFAULT, |s| s.number()) * 1000,
             log: LogSettings {
                 level: args
@@ -140,6 +144,20 @@ fn timeouts(args: &RunArgs, file: &ConfigFile) -> Timeouts {
         integration_ms_max: integration.map_or(INTEGRATION_MS_DEFAULT, |n| n.number()),
         header_ms_max: header.map_or(HEADER_MS_DEFAULT, |n| n.number()),
         idle_ms_max: idle.map_or(IDLE_MS_DEFAULT, |n| n.number()),
+    }
+}
+
+fn upstream(args: &RunArgs, file: &ConfigFile) -> PoolLimits {
+    let section = &file.sections.upstream;
+    let connections = args.upstream_connections.or(section.connections);
+    let pending = args.upstream_pending.or(section.pending);
+    let retries = args.upstream_retries.or(section.retries);
+    let default = PoolLimits::default();
+    PoolLimits {
+        connections_max: connections.map_or(default.connections_max, |n| n.count()),
+        pending_max: pending.map_or(default.pending_max, |n| n.count()),
+        retry_percent: retries.map_or(default.retry_percent, |n| n.small()),
+        ..default
     }
 }
 
@@ -205,6 +223,39 @@ mod tests {
         assert!(run.listen_is_chosen);
         let run = layered(&["--listen", "127.0.0.1:3"], file);
         assert_eq!(run.listen, [SocketAddr::from(([127, 0, 0, 1], 3)).into()]);
+    }
+
+    #[test]
+    fn limits_towards_upstreams_are_option_then_file_then_default() {
+        let file = "[upstream]\nconnections = 7\npending = 0\nretries = 0\n";
+        let limits = |args: &[&str], file| layered(args, file).upstream;
+        assert_eq!(limits(&[], ""), PoolLimits::default());
+        let of_file = limits(&[], file);
+        assert_eq!(
+            (
+                of_file.connections_max,
+                of_file.pending_max,
+                of_file.retry_percent
+            ),
+            (7, 0, 0)
+        );
+        let args = [
+            "--upstream-connections",
+            "8",
+            "--upstream-pending",
+            "9",
+            "--upstream-retries",
+            "100",
+        ];
+        let given = limits(&args, file);
+        assert_eq!(
+            (
+                given.connections_max,
+                given.pending_max,
+                given.retry_percent
+            ),
+            (8, 9, 100)
+        );
     }
 
     #[test]

@@ -34,6 +34,12 @@ pub type PayloadBytes = Ranged<0, PAYLOAD_BYTES_MAX>;
 pub type HeaderBytes = Ranged<1024, 65_536>;
 /// A time limit in milliseconds.
 pub type Milliseconds = Ranged<1, TIMEOUT_MS_MAX>;
+/// `--upstream-connections`; a process has at most so many ports towards one address.
+pub type ConnectionCount = Ranged<1, 65_535>;
+/// `--upstream-pending`.
+pub type PendingCount = Ranged<0, 1_000_000>;
+/// `--upstream-retries`: for a hundred requests.
+pub type Percent = Ranged<0, 100>;
 /// `--drain-timeout`: seconds.
 pub type Seconds = Ranged<0, { TIMEOUT_MS_MAX / 1000 }>;
 
@@ -55,6 +61,13 @@ impl<const MIN: u64, const MAX: u64> Ranged<MIN, MAX> {
     /// The number as a count in memory; numbers beyond it do not occur below `MAX` on 64-bit machines.
     pub fn count(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl Percent {
+    /// The number, at most 100.
+    pub fn small(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(100)
     }
 }
 
@@ -291,7 +304,7 @@ impl StoreUrl {
     }
 
     /// The endpoint with its addresses. Blocks while the name is looked up.
-    pub fn into_resolved(mut self) -> Result<Endpoint, EndpointError> {
+    pub fn into_resolved(self) -> Result<Endpoint, EndpointError> {
         self.0.resolve()?;
         Ok(self.0)
     }

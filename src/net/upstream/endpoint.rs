@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
+use std::sync::Arc;
+
+use crate::net::upstream::addresses::AddressSlot;
 
 /// RFC 1035 §2.3.4.
 const HOST_BYTES_MAX: usize = 253;
@@ -42,7 +45,10 @@ pub struct Endpoint {
     host: String,
     port: u16,
     authority: String,
-    addresses: Vec<SocketAddr>,
+    /// Shared by all clones.
+    addresses: AddressSlot,
+    /// The addresses may change while it is used.
+    refreshed: bool,
 }
 
 /// What is wrong with an endpoint, for a person.
@@ -98,16 +104,13 @@ impl Endpoint {
         } else {
             format!("{host}:{port}")
         };
-        let addresses = address
-            .map(|ip| SocketAddr::new(ip, port))
-            .into_iter()
-            .collect();
         Ok(Self {
             scheme,
             host: host.to_owned(),
             port,
             authority,
-            addresses,
+            addresses: AddressSlot::new(address.map(|ip| SocketAddr::new(ip, port))),
+            refreshed: address.is_none(),
         })
     }
 
@@ -115,34 +118,51 @@ impl Endpoint {
     ///
     /// # Errors
     /// The name has no address.
-    pub fn resolve(&mut self) -> Result<(), EndpointError> {
-        if !self.addresses.is_empty() {
+    pub fn resolve(&self) -> Result<(), EndpointError> {
+        if !self.addresses().is_empty() {
             return Ok(());
         }
+        self.look_up().map(|_changed| ())
+    }
+
+    /// Asks the system's resolver for the addresses now, blocking this thread, for all clones. Tells whether they changed.
+    ///
+    /// # Errors
+    /// The name has no address; what was known before stays.
+    pub fn look_up(&self) -> Result<bool, EndpointError> {
         let refuse = |cause| EndpointError {
             found: Some(self.host.clone()),
             fault: EndpointFault::Unresolved(cause),
         };
-        let found = (self.host.as_str(), self.port)
+        let mut found = (self.host.as_str(), self.port)
             .to_socket_addrs()
-            .map_err(refuse)?;
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-        if addresses.is_empty() {
+            .map_err(refuse)?
+            .peekable();
+        if found.peek().is_none() {
             return Err(refuse(io::ErrorKind::NotFound.into()));
         }
-        self.addresses = addresses;
-        Ok(())
+        Ok(self.publish(found))
     }
 
-    /// The same with these addresses, whatever its name stands for.
+    /// Replaces the addresses for all clones; no addresses change nothing. Tells whether anything changed.
+    pub fn publish(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> bool {
+        self.addresses.publish(addresses)
+    }
+
+    /// The same with these addresses, whatever its name stands for now or later.
     #[must_use]
     pub fn with_addresses(self, addresses: Vec<SocketAddr>) -> Self {
-        Self { addresses, ..self }
+        Self {
+            addresses: AddressSlot::new(addresses),
+            refreshed: false,
+            ..self
+        }
+    }
+
+    /// Whether its name has to be looked up again from time to time.
+    #[must_use]
+    pub const fn is_refreshed(&self) -> bool {
+        self.refreshed
     }
 
     /// Whether connections to it speak TLS.
@@ -169,10 +189,11 @@ impl Endpoint {
         self.port
     }
 
-    /// Where to connect, in the resolver's order; empty for a name before [`Endpoint::resolve`].
+    /// Where to connect, in the resolver's order; empty for a name before [`Endpoint::resolve`]. The same allocation until
+    /// they change.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Arc<Vec<SocketAddr>> {
+        self.addresses.current()
     }
 }
 
@@ -351,14 +372,14 @@ mod tests {
     #[test]
     fn address_needs_no_resolver() {
         let endpoint = Endpoint::parse("http://[::1]:9000").unwrap();
-        assert_eq!(endpoint.addresses(), ["[::1]:9000".parse().unwrap()]);
+        assert_eq!(*endpoint.addresses(), ["[::1]:9000".parse().unwrap()]);
         let endpoint = Endpoint::parse("http://10.0.0.7").unwrap();
-        assert_eq!(endpoint.addresses(), ["10.0.0.7:80".parse().unwrap()]);
+        assert_eq!(*endpoint.addresses(), ["10.0.0.7:80".parse().unwrap()]);
     }
 
     #[test]
     fn name_is_resolved_when_asked() {
-        let mut endpoint = Endpoint::parse("http://localhost:8333").unwrap();
+        let endpoint = Endpoint::parse("http://localhost:8333").unwrap();
         assert!(endpoint.addresses().is_empty());
         endpoint.resolve().unwrap();
         assert!(
@@ -380,7 +401,7 @@ mod tests {
     fn name_without_address_is_told() {
         // A label of 64 bytes cannot even be asked for (RFC 1035 §2.3.4).
         let name = "a".repeat(64);
-        let mut endpoint = Endpoint::parse(&format!("http://{name}")).unwrap();
+        let endpoint = Endpoint::parse(&format!("http://{name}")).unwrap();
         let error = endpoint.resolve().unwrap_err();
         assert!(matches!(error.fault, EndpointFault::Unresolved(_)));
         let text = error.to_string();

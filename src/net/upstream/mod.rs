@@ -1,4 +1,6 @@
-//! Connections to the store: endpoint, connecting, pool.
+//! Connections to the store: endpoint, its addresses, connecting, pool.
 
+pub mod addresses;
 pub mod endpoint;
 pub mod pool;
+pub mod resolver;

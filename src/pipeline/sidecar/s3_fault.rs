@@ -2,6 +2,9 @@
 
 use crate::wire::http1::fields::Fields;
 
+/// Seconds after which a request that was refused for the moment may come again.
+const RETRY_AFTER_S: &[u8] = b"1";
+
 /// An error of S3's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Fault {
@@ -55,6 +58,9 @@ impl S3Fault {
         let mut fields = Fields::new();
         fields.push(b"Content-Type", b"application/xml");
         fields.push(b"x-amz-request-id", request_id.as_bytes());
+        if self.status == 503 {
+            fields.push(b"Retry-After", RETRY_AFTER_S);
+        }
         let mut body = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>".to_vec();
         for (name, text) in [
             ("Code", self.code),

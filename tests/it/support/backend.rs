@@ -1,6 +1,7 @@
 //! A store whose every answer is scripted, and which remembers what it was asked.
 
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -101,7 +102,15 @@ pub(crate) fn response(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Vec
 impl Backend {
     /// A store that runs `script` for every connection, each on its own thread.
     pub(crate) fn start(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST, script)
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn start_at(
+        ip: Ipv4Addr,
+        script: impl Fn(&mut Connection) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, closing) = (Arc::new(Seen::default()), Arc::new(AtomicBool::new(false)));
         let (shared, stop) = (Arc::clone(&seen), Arc::clone(&closing));
@@ -144,6 +153,11 @@ impl Backend {
                 }
             }
         })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its base URL.

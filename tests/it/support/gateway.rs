@@ -13,6 +13,7 @@ use sluicegate::net::credentials::slot::CredentialSlot;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::tls::trust::Trust;
 use sluicegate::net::upstream::endpoint::Endpoint;
+use sluicegate::net::upstream::pool::PoolLimits;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::pipeline::store_path::StoreAddress;
@@ -64,7 +65,7 @@ pub(crate) fn table_of(name: &str, text: &str, stage: &str) -> Table {
 
 /// Settings for a table in front of a store, to be changed by a test.
 pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
-    let mut endpoint = Endpoint::parse(store).unwrap();
+    let endpoint = Endpoint::parse(store).unwrap();
     endpoint.resolve().unwrap();
     let store = StoreAddress::new(endpoint.authority(), Addressing::Path, None, &table);
     ServeSettings {
@@ -72,6 +73,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
         edge: Edge::default(),
         workers: 1,
         endpoint,
+        upstream: PoolLimits::default(),
         trust: Trust::default(),
         region: Some("us-east-1".to_owned()),
         credentials: fixed(credentials()),

@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 pub(crate) mod message;
 pub(crate) mod object_api;
 pub(crate) mod program;
+pub(crate) mod sidecar;
 pub(crate) mod signer;
 pub(crate) mod store_signature;
 pub(crate) mod tls;

@@ -105,6 +105,14 @@ pub(crate) fn gateway_for(
     Gateway::start(settings)
 }
 
+/// Settings for [`object_api`] in front of the store at `url`, to be changed by a test.
+pub(crate) fn object_settings(driver: DriverChoice, url: &str) -> ServeSettings {
+    ServeSettings {
+        io_driver: driver,
+        ..settings(import_value(&object_api()), url)
+    }
+}
+
 /// A gateway for [`object_api`] with the usual settings.
 pub(crate) fn object_gateway(driver: DriverChoice, store: &Backend) -> Gateway {
     gateway_for(&object_api(), driver, store, |_| {})

@@ -34,14 +34,18 @@ pub(crate) fn ended(command: &mut Command) -> (i32, String, String) {
 
 /// A program that runs until it is told to stop; killed when it is dropped.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let quiet = command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = quiet.spawn().unwrap();
+        Self::start_heard(command.stderr(Stdio::null()))
+    }
+
+    /// With standard error as the command has it.
+    pub(crate) fn start_heard(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdout }
     }

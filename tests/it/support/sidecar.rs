@@ -1,0 +1,33 @@
+//! `sidecar` in this process.
+
+use sluicegate::net::driver::DriverChoice;
+use sluicegate::pipeline::identity::Identities;
+use sluicegate::serve::settings::Addressing;
+use sluicegate::serve::settings::ServeSettings;
+use sluicegate::serve::settings::Service;
+use sluicegate::serve::settings::SidecarSettings;
+
+use super::documents::objects;
+use super::gateway::settings;
+
+/// Settings of a sidecar that serves everybody, in front of the store at `url`; to be changed by a test.
+pub(crate) fn sidecar_settings(driver: DriverChoice, url: &str) -> ServeSettings {
+    let mut settings = settings(objects(), url);
+    settings.io_driver = driver;
+    settings.limits.payload_bytes_max = 0;
+    settings.service = Service::Sidecar(SidecarSettings {
+        addressing: Addressing::Path,
+        domains: vec!["s3.local".to_owned()],
+        identities: Identities::default(),
+        allow_lists: std::collections::HashMap::new(),
+    });
+    settings
+}
+
+/// What these settings serve, to be changed by a test.
+pub(crate) fn sidecar_of(settings: &mut ServeSettings) -> &mut SidecarSettings {
+    match &mut settings.service {
+        Service::Sidecar(sidecar) => sidecar,
+        Service::Gateway(_) => panic!("a gateway"),
+    }
+}
