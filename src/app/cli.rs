@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::app::bench::args::BenchArgs;
 use crate::app::explain::args::ExplainArgs;
 use crate::app::settings::access_log::AccessLogChoice;
+use crate::app::settings::admin::AdminChoice;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::choices::BodySigning;
@@ -26,7 +27,6 @@ use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
-use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
 use crate::app::settings::values::PendingCount;
 use crate::app::settings::values::Percent;
@@ -294,8 +294,9 @@ pub struct RunArgs {
     /// Log lines as text or JSON [default: text on a terminal, else json]
     #[arg(long, env = "SLUICEGATE_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-    #[arg(long, env = "SLUICEGATE_ADMIN", value_name = "ADDR", hide = true)]
-    admin: Option<NotInThisVersion>,
+    /// Address of health, readiness, metrics and the dashboard, host:port or off [default: 127.0.0.1:9901; off for sidecar]
+    #[arg(long, env = "SLUICEGATE_ADMIN", value_name = "ADDR")]
+    pub admin: Option<AdminChoice>,
     /// One line for each request: clf, json, or a template of API Gateway's $context variables [default: off]
     #[arg(long, env = "SLUICEGATE_ACCESS_LOG", value_name = "FORMAT")]
     pub access_log: Option<AccessLogChoice>,
@@ -362,12 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn options_of_later_versions_say_so() {
-        let error = parse(&["serve", "--admin=127.0.0.1:9901"]).unwrap_err();
-        assert!(
-            error.to_string().contains("not part of this version"),
-            "{error}"
-        );
+    fn the_admin_listener_takes_an_address_or_off() {
+        for taken in ["127.0.0.1:0", "[::1]:9901", "localhost:9901", "off"] {
+            assert!(parse(&["serve", "--admin", taken]).is_ok(), "{taken}");
+        }
+        for refused in ["", "on", "9901", "unix:/run/admin.sock"] {
+            let error = parse(&["serve", "--admin", refused]).unwrap_err();
+            assert!(error.to_string().contains("--admin"), "{error}");
+        }
     }
 
     #[test]

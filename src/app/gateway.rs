@@ -7,6 +7,10 @@ use std::sync::mpsc::Receiver;
 use crate::api::table::Table;
 use crate::app::access_log_writer::AccessLogWriter;
 use crate::app::access_log_writer::Target;
+use crate::app::admin;
+use crate::app::admin::AdminDefault;
+use crate::app::admin::AdminSocket;
+use crate::app::admin::AdminState;
 use crate::app::credentials;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
@@ -42,6 +46,8 @@ use crate::serve::settings::Service;
 pub struct Plan {
     /// How it runs.
     pub run: RunSettings,
+    /// Where the admin listener is if `run` says nothing of it.
+    pub admin_default: AdminDefault,
     /// The store.
     pub upstream: UpstreamSettings,
     /// The document.
@@ -70,6 +76,7 @@ pub enum Callers {
 /// A gateway whose listeners are open.
 pub struct Gateway {
     bound: server::Bound,
+    admin: Option<AdminSocket>,
     lifecycle: Arc<Lifecycle>,
     watch: SignalWatch,
     /// Keep the keys of the store and of roles fresh while they live.
@@ -84,6 +91,7 @@ impl Gateway {
     pub fn bind(plan: Plan) -> Result<Self, Failure> {
         let Plan {
             mut run,
+            admin_default,
             upstream,
             table,
             callers,
@@ -93,6 +101,7 @@ impl Gateway {
             roles,
         } = plan;
         let drain_ms_max = run.drain_ms_max;
+        let admin_listen = run.admin.clone();
         let metering = Arc::new(metering);
         let (access_log, batches) = match run.access_log.take() {
             Some(chosen) => {
@@ -126,11 +135,13 @@ impl Gateway {
         settings.access_log = access_log;
         renewals.extend(renewal);
         let bound = server::bind(Arc::new(settings)).map_err(failure)?;
+        let admin = admin::bind(admin_listen, admin_default)?;
         let lifecycle = Arc::new(Lifecycle::default());
         // Before anybody is told that it listens: who was told may send a signal.
         let watch = watch_signals(&lifecycle, drain_ms_max)?;
         Ok(Self {
             bound,
+            admin,
             lifecycle,
             watch,
             _renewals: renewals,
@@ -150,9 +161,18 @@ impl Gateway {
         self.bound.tls_addresses()
     }
 
+    /// Where the dashboard is, if there is one.
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.as_ref().map(AdminSocket::url)
+    }
+
     /// Serves until a signal ends it.
     pub fn run(self) -> Result<Exit, Failure> {
         let lifecycle = self.lifecycle;
+        let line_counts = self.access_log.as_ref();
+        let line_counts = line_counts.map(|(_, _, counts)| Arc::clone(counts));
+        let told = AdminState::of(&self.bound, &lifecycle, line_counts);
+        let _admin = self.admin.map(|socket| socket.serve(told)).transpose()?;
         let start = |(batches, target, counts)| {
             AccessLogWriter::start(batches, target, counts, Arc::clone(&lifecycle))
         };

@@ -1,6 +1,7 @@
 //! The program: arguments, settings, commands.
 
 pub mod access_log_writer;
+pub mod admin;
 pub mod bench;
 pub mod check_command;
 pub mod cli;

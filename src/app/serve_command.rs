@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::app::admin::AdminDefault;
 use crate::app::cli::ServeArgs;
 use crate::app::documents;
 use crate::app::exit::Exit;
@@ -60,6 +61,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let endpoint = upstream.endpoint.to_string();
     let gateway = Gateway::bind(Plan {
         run: running,
+        admin_default: AdminDefault::Fixed,
         upstream,
         table,
         callers: if import.ignore_authorizers {
@@ -80,6 +82,9 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
             base_url(scheme, address, &stage)
         );
         output::print(&line)?;
+    }
+    if let Some(url) = gateway.admin_url() {
+        output::print(&format!("health, metrics and dashboard at {url}\n"))?;
     }
     gateway.run()
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::app::admin;
+use crate::app::admin::AdminDefault;
+use crate::app::admin::AdminSocket;
+use crate::app::admin::AdminState;
 use crate::app::cli::SidecarArgs;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
@@ -11,6 +15,7 @@ use crate::app::logging;
 use crate::app::output;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::file::SidecarSection;
 use crate::app::settings::identities;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
@@ -56,19 +61,12 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
     if identities.is_empty() && allowed != Some(true) {
         refuse_strangers(&open_to_strangers(&running))?;
     }
-    let domains = if args.domain.is_empty() {
-        &section.domain
-    } else {
-        &args.domain
-    };
-    let domains = domains
-        .iter()
-        .map(|domain| domain.as_str().to_owned())
-        .collect();
+    let domains = domains(args, section);
     let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
     let endpoint = upstream.endpoint.to_string();
     let addressing = upstream.addressing;
     let drain_ms_max = running.drain_ms_max;
+    let admin_listen = running.admin.clone();
     let asks = !identities.is_empty();
     let (settings, _renewal) = gateway::settings(running, upstream, move |_endpoint| {
         Service::Sidecar(SidecarSettings {
@@ -79,6 +77,7 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
         })
     })?;
     let bound = server::bind(Arc::new(settings)).map_err(gateway::failure)?;
+    let admin = admin::bind(admin_listen, AdminDefault::Off)?;
     let lifecycle = Arc::new(Lifecycle::default());
     let watch = gateway::watch_signals(&lifecycle, drain_ms_max)?;
     output::print(&banner(
@@ -87,6 +86,11 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
         &endpoint,
         asks,
     ))?;
+    if let Some(url) = admin.as_ref().map(AdminSocket::url) {
+        output::print(&format!("health, metrics and dashboard at {url}\n"))?;
+    }
+    let told = AdminState::of(&bound, &lifecycle, None);
+    let _admin = admin.map(|socket| socket.serve(told)).transpose()?;
     let ended = bound.run(&lifecycle);
     let exit = watch.finish();
     ended.map_err(gateway::failure)?;
@@ -99,6 +103,17 @@ fn open_to_strangers(running: &RunSettings) -> Vec<ListenAt> {
     let tls = tls.filter(|listen| !listen.knows_clients);
     let tls = tls.flat_map(|listen| listen.at.iter().cloned());
     running.listen.iter().cloned().chain(tls).collect()
+}
+
+/// `--domain`, else `[sidecar] domain`.
+fn domains(args: &SidecarArgs, section: &SidecarSection) -> Vec<String> {
+    let domains = if args.domain.is_empty() {
+        &section.domain
+    } else {
+        &args.domain
+    };
+    let domains = domains.iter();
+    domains.map(|domain| domain.as_str().to_owned()).collect()
 }
 
 /// Without identities whoever can connect has the rights of our keys.

@@ -75,6 +75,7 @@ pub struct ExchangeRecord {
     request_conversion: Cell<Option<ConversionKind>>,
     response_conversion: Cell<Option<ConversionKind>>,
     cut: Cell<bool>,
+    refused: Cell<Option<u16>>,
     fault: RefCell<Option<GatewayFault>>,
     texts: RefCell<Vec<(&'static str, String)>>,
 }
@@ -189,7 +190,15 @@ impl ExchangeRecord {
 
     /// The gateway answers by itself.
     pub fn set_fault(&self, fault: GatewayFault) {
+        self.set_refused(fault.status());
         self.fault.replace(Some(fault));
+    }
+
+    /// The client gets this status without anybody having been asked. What is not the client's doing is no refusal: a
+    /// failure of 500 to 504, other than 501 for what HTTP does not know.
+    pub fn set_refused(&self, status: u16) {
+        let refused = matches!(status, 400..=499 | 501 | 505);
+        self.refused.set(refused.then_some(status));
     }
 
     /// A response of this status was written.
@@ -292,6 +301,12 @@ impl ExchangeRecord {
     #[must_use]
     pub const fn response_conversion(&self) -> Option<ConversionKind> {
         self.response_conversion.get()
+    }
+
+    /// See [`Self::set_refused`].
+    #[must_use]
+    pub const fn refused(&self) -> Option<u16> {
+        self.refused.get()
     }
 
     /// How it ended.

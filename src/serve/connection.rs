@@ -107,6 +107,7 @@ pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, en
 
 /// One request, by what is served.
 async fn exchange(core: &Core, client: &mut Client, head: &RequestHead) -> Next {
+    let _in_flight = core.metrics.begin();
     match &core.settings.service {
         Service::Gateway(apis) => match apis.of(head) {
             Some(chosen) => gateway::exchange(core, chosen, client, head).await,

@@ -9,9 +9,13 @@ use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 
+use crate::net::clock;
 use crate::net::upstream::resolver::Resolver;
 use crate::serve::backends::Backends;
+use crate::serve::metrics::Metrics;
+use crate::serve::metrics::series::CoreSeries;
 use crate::serve::settings::ServeSettings;
+use crate::wire::date::UnixSeconds;
 
 /// Settings with what was found out for them before the first request.
 #[derive(Debug)]
@@ -22,6 +26,10 @@ pub struct Generation {
     pub settings: Arc<ServeSettings>,
     /// The documents' HTTP servers, their names looked up.
     pub backends: Backends,
+    /// When it was put in force.
+    pub since: UnixSeconds,
+    /// What each core counts its exchanges under.
+    series: Vec<CoreSeries>,
     /// Keeps the addresses of names fresh as long as the generation is in use.
     _resolver: Option<Resolver>,
 }
@@ -30,6 +38,7 @@ pub struct Generation {
 #[derive(Debug)]
 pub struct InForce {
     generation: ArcSwap<Generation>,
+    metrics: Arc<Metrics>,
     /// That of `generation`: what a core looks at for each request.
     number: AtomicU64,
 }
@@ -39,8 +48,10 @@ impl InForce {
     #[must_use]
     pub fn new(settings: Arc<ServeSettings>) -> Self {
         const FIRST: u64 = 1;
+        let metrics = Arc::new(Metrics::new(settings.workers.max(1)));
         Self {
-            generation: ArcSwap::from_pointee(Generation::new(FIRST, settings)),
+            generation: ArcSwap::from_pointee(Generation::new(FIRST, settings, &metrics)),
+            metrics,
             number: AtomicU64::new(FIRST),
         }
     }
@@ -49,10 +60,16 @@ impl InForce {
     /// may block: not for a core. One caller at a time. Returns the number of the new generation.
     pub fn replace(&self, settings: Arc<ServeSettings>) -> u64 {
         let number = self.number().saturating_add(1);
-        let generation = Generation::new(number, settings);
+        let generation = Generation::new(number, settings, &self.metrics);
         self.generation.store(Arc::new(generation));
         self.number.store(number, Ordering::Release);
         number
+    }
+
+    /// What the cores count, under all generations.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The number of the generation in force.
@@ -69,7 +86,7 @@ impl InForce {
 }
 
 impl Generation {
-    fn new(number: u64, settings: Arc<ServeSettings>) -> Self {
+    fn new(number: u64, settings: Arc<ServeSettings>, metrics: &Metrics) -> Self {
         let backends = Backends::look_up(&settings.service);
         let mut endpoints = vec![settings.endpoint.clone()];
         endpoints.extend(backends.endpoints().cloned());
@@ -79,9 +96,19 @@ impl Generation {
         });
         Self {
             number,
+            since: clock::now().unix,
+            series: metrics.series_of(&settings.service),
             backends,
             _resolver: resolver,
             settings,
         }
+    }
+}
+
+impl Generation {
+    /// What core `number` counts its exchanges under.
+    #[must_use]
+    pub fn series_of(&self, number: usize) -> CoreSeries {
+        self.series.get(number).cloned().unwrap_or_default()
     }
 }

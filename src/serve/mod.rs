@@ -17,6 +17,7 @@ pub mod http_exchange;
 pub mod in_force;
 pub mod inbox;
 pub mod memory_body;
+pub mod metrics;
 pub mod mock;
 pub mod multipart;
 pub mod per_core;

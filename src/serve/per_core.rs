@@ -15,6 +15,7 @@ use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::access_log::ToldExchange;
 use crate::pipeline::exchange_record::Detail;
+use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::SERVICE;
 use crate::pipeline::sign::SignedRequest;
@@ -22,6 +23,8 @@ use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::access_log::LineBuffer;
 use crate::serve::in_force::Generation;
+use crate::serve::metrics::CoreMetrics;
+use crate::serve::metrics::series::CoreSeries;
 use crate::serve::random_bytes::NoRandomness;
 use crate::serve::random_bytes::RandomBytes;
 use crate::serve::region_hint::RegionHints;
@@ -53,13 +56,16 @@ pub struct Lasting {
     pub deadlines: DeadlineTable,
     /// Set while no new request is taken.
     pub draining: Rc<Cell<bool>>,
+    /// What this core counts.
+    pub metrics: Arc<CoreMetrics>,
 }
 
 impl Lasting {
     /// Empty pools.
     #[must_use]
-    pub fn new(deadlines: DeadlineTable) -> Self {
+    pub fn new(deadlines: DeadlineTable, metrics: Arc<CoreMetrics>) -> Self {
         Self {
+            metrics,
             buffers: Rc::new(BufferPool::new()),
             pipes: Rc::new(PipePool::new()),
             deadlines,
@@ -86,6 +92,10 @@ pub struct Core {
     pub region_hints: RegionHints,
     /// Set while no new request is taken.
     pub draining: Rc<Cell<bool>>,
+    /// What this core counts.
+    pub metrics: Arc<CoreMetrics>,
+    /// What it counts by series.
+    series: CoreSeries,
     access_log: Option<LineBuffer>,
     upstreams: Upstreams,
     generation: Arc<Generation>,
@@ -117,6 +127,8 @@ impl Core {
             deadlines: lasting.deadlines,
             draining: lasting.draining,
             region_hints: RegionHints::default(),
+            series: generation.series_of(lasting.metrics.number()),
+            metrics: lasting.metrics,
             generation,
             keys: RefCell::new(SigningKeyCache::new()),
             scratch: RefCell::new(Scratch::new()),
@@ -136,9 +148,15 @@ impl Core {
 
     /// Tells of an exchange that is over.
     pub fn tell(&self, exchange: &ToldExchange<'_>) {
+        self.count(exchange.context.record, exchange.ended_us);
         if let Some(log) = &self.access_log {
             log.write(exchange);
         }
+    }
+
+    /// Counts an exchange that is over, at `now_us` of the monotonic clock.
+    pub fn count(&self, record: &ExchangeRecord, now_us: u64) {
+        self.metrics.tell(&self.series, record, now_us);
     }
 
     /// Hands over the lines of the access log that wait.
@@ -182,10 +200,12 @@ impl Core {
                 &mut self.scratch.borrow_mut(),
             )
         };
-        match keys {
+        let signed = match keys {
             SigningKeys::Slot(slot) => slot.with(now, sign),
             SigningKeys::Caller(credentials) => Ok(sign(credentials)),
-        }
+        };
+        self.metrics.count_signing(payload, signed.is_ok());
+        signed
     }
 
     /// `N` random bytes.

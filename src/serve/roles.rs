@@ -54,6 +54,13 @@ impl Roles {
         SigningKeys::Slot(of_role.unwrap_or(of_store))
     }
 
+    /// The places of the keys of roles that have their own.
+    pub fn slots(&self) -> impl Iterator<Item = &CredentialSlot> {
+        self.0
+            .values()
+            .filter_map(|known| known.credentials.as_ref())
+    }
+
     /// The role of a request, if it names one that is known.
     #[must_use]
     pub fn of(&self, request: &IntegrationRequest<'_, '_>) -> Option<&KnownRole> {

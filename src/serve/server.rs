@@ -22,6 +22,7 @@ use crate::net::listener::unix;
 use crate::net::listener::unix::SocketFile;
 use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
+use crate::serve::metrics::CoreMetrics;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::ServeSettings;
 use crate::serve::worker;
@@ -201,14 +202,15 @@ impl Bound {
     /// A worker could not start or died; the others are stopped then.
     pub fn run(self, lifecycle: &Arc<Lifecycle>) -> Result<Vec<Rung>, ServeError> {
         let mut threads = Vec::new();
-        for (number, listeners) in self.groups.into_iter().enumerate() {
+        let cores = self.in_force.metrics().cores().to_vec();
+        for (listeners, metrics) in self.groups.into_iter().zip(cores) {
             let in_force = Arc::clone(&self.in_force);
             let choice = self.io_driver;
             let shared = Arc::clone(lifecycle);
             let thread = thread::Builder::new()
-                .name(format!("core-{number}"))
+                .name(format!("core-{}", metrics.number()))
                 .stack_size(CORE_STACK_BYTES)
-                .spawn(move || run_worker(choice, in_force, &shared, listeners));
+                .spawn(move || run_worker(choice, in_force, &shared, listeners, metrics));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(cause) => {
@@ -236,17 +238,19 @@ fn run_worker(
     in_force: Arc<InForce>,
     lifecycle: &Arc<Lifecycle>,
     listeners: Vec<(ListeningSocket, Entrance)>,
+    metrics: Arc<CoreMetrics>,
 ) -> Result<Rung, ServeError> {
     let bell = Bell { lifecycle };
     let shared = Arc::clone(lifecycle);
     let rung = run_core(choice, move |core| async move {
         let rung = core.rung;
         tracing::info!(%rung, "worker runs");
+        metrics.set_rung(rung);
         let mut open = Vec::new();
         for (listener, entrance) in listeners {
             open.push((Listener::new(listener, &core.deadlines)?, entrance));
         }
-        worker::run(in_force, shared, core.deadlines, open).await;
+        worker::run(in_force, shared, core.deadlines, open, metrics).await;
         Ok::<Rung, io::Error>(rung)
     });
     let rung = rung

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 
@@ -174,6 +175,8 @@ pub struct Timeouts {
 /// What the program tells the workers, and they the program. The only state that cores share while they run.
 #[derive(Debug, Default)]
 pub struct Lifecycle {
+    /// Set before `stop`: no request should be sent here any more, while those that come are still taken.
+    pub leaving: AtomicBool,
     /// 0: serve; 1: drain (stop accepting, finish what is there, then return); 2: return now.
     pub stop: AtomicU64,
     /// Connections open now, over all workers.

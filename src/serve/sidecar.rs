@@ -33,7 +33,9 @@ use crate::serve::failure::UploadFault;
 use crate::serve::framed_body::FramedBody;
 use crate::serve::gateway::discard;
 use crate::serve::gateway::leaves_room;
+use crate::serve::gateway::note_answer;
 use crate::serve::memory_body::MemoryBody;
+use crate::serve::metrics::series::sidecar_series;
 use crate::serve::multipart::MultipartPut;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::SigningKeys;
@@ -80,6 +82,7 @@ pub async fn exchange(
     };
     let ids = RequestIds::new(&random, now.unix, None);
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
+    record.set_series(sidecar_series(head.method()));
     let framing = request_framing(head);
     let mut arrival = Arrival {
         reader: BodyReader::new(framing.unwrap_or(BodyFraming::None)),
@@ -88,7 +91,7 @@ pub async fn exchange(
     };
     let mut keep_alive = request_keeps_alive(head);
     let answered = match framing {
-        Ok(_) => answer(core, sidecar, client, head, &mut arrival).await,
+        Ok(_) => answer(core, sidecar, client, head, &mut arrival, &record).await,
         Err(doubt) => {
             keep_alive = false;
             Err(S3Fault::unreadable_head(doubt.status()).into())
@@ -110,11 +113,14 @@ pub async fn exchange(
         }
         Err(Failure::Fault(fault)) => {
             tracing::debug!(request_id = ids.request_id(), code = fault.code, "fault");
+            record.set_refused(fault.status);
             let (fields, body) = fault.render(ids.request_id());
             say(core, &mut side, fault.status, &fields, &body).await
         }
-        Err(Failure::ClientGone) => return Next::Cut,
+        Err(Failure::ClientGone) => Next::Cut,
     };
+    record.add_request_bytes(arrival.reader.received());
+    core.count(&record, clock::monotonic_us());
     match next {
         Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
         next => next,
@@ -136,7 +142,10 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         now,
         record: &record,
     };
-    say(core, &mut side, fault.status, &fields, &body).await
+    record.set_refused(fault.status);
+    let next = say(core, &mut side, fault.status, &fields, &body).await;
+    core.count(&record, clock::monotonic_us());
+    next
 }
 
 /// What the checks of a head leave to its body.
@@ -153,6 +162,7 @@ async fn answer(
     client: &mut Client,
     head: &RequestHead,
     arrival: &mut Arrival,
+    record: &ExchangeRecord,
 ) -> Result<Answer, Failure> {
     let settings = &core.settings;
     let received = Received::of(head, &sidecar.domains)?;
@@ -200,7 +210,10 @@ async fn answer(
         };
         list.check_delete(&bucket, &document)?;
     }
-    send(core, head, &forwarded, upload, payload).await
+    record.integration_begins(clock::monotonic_us());
+    let answer = send(core, head, &forwarded, upload, payload).await;
+    note_answer(record, &answer);
+    answer.map_err(call_failure)
 }
 
 /// Signature and lists.
@@ -344,7 +357,7 @@ async fn send(
     forwarded: &Forwarded,
     mut upload: Upload<'_>,
     payload: Payload,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, CallFailure> {
     let settings = &core.settings;
     let region = settings.region.as_deref().unwrap_or(REGION_DEFAULT);
     let answer_ms_max = settings.timeouts.integration_ms_max;
@@ -363,7 +376,7 @@ async fn send(
             region,
             answer_ms_max,
         };
-        return put.run(body).await.map(Answer::from).map_err(call_failure);
+        return put.run(body).await.map(Answer::from);
     }
     let signed = core
         .sign(
@@ -372,8 +385,7 @@ async fn send(
             &payload,
             region,
         )
-        .map_err(CallFailure::NoCredentials)
-        .map_err(call_failure)?;
+        .map_err(CallFailure::NoCredentials)?;
     let answer = call(
         core,
         &core.upstream,
@@ -386,7 +398,7 @@ async fn send(
     if let Upload::Memory(body) = upload {
         body.release(&core.buffers);
     }
-    let answer = answer.map_err(call_failure)?;
+    let answer = answer?;
     let told = &answer.head;
     core.region_hints
         .look_at(told.status(), &told.fields, region, || "sidecar".to_owned());
@@ -419,7 +431,9 @@ async fn relay(
             upstream.finish(core);
             after(client)
         }
-        Err(download::DownloadFault::Store(_)) => {
+        Err(download::DownloadFault::Store(fault)) => {
+            let now_us = clock::monotonic_us();
+            client.record.integration_failed(now_us, fault.told());
             let fault = S3Fault::new(
                 500,
                 "InternalError",
@@ -429,6 +443,7 @@ async fn relay(
             say(core, client, fault.status, &fields, &body).await
         }
         Err(_sent_in_part) => {
+            client.record.set_cut();
             client.spoil_end();
             Next::Cut
         }

@@ -14,6 +14,7 @@ use crate::net::listener::Listener;
 use crate::serve::connection;
 use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
+use crate::serve::metrics::CoreMetrics;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::Lasting;
 use crate::serve::settings::Lifecycle;
@@ -34,8 +35,10 @@ pub async fn run(
     lifecycle: Arc<Lifecycle>,
     deadlines: DeadlineTable,
     listeners: Vec<(Listener, Entrance)>,
+    metrics: Arc<CoreMetrics>,
 ) {
-    let worker = Rc::new(Worker::new(in_force, Arc::clone(&lifecycle), deadlines));
+    let lasting = Lasting::new(deadlines, metrics);
+    let worker = Rc::new(Worker::new(in_force, Arc::clone(&lifecycle), lasting));
     let lasting = &worker.lasting;
     let listeners: Vec<Rc<Listener>> = listeners
         .into_iter()
@@ -55,7 +58,10 @@ pub async fn run(
         sleep_ms(LIFECYCLE_POLL_MS).await;
         polls = polls.wrapping_add(1);
         // Also what lets a core without requests leave the settings of before.
-        worker.core().flush_access_log();
+        let core = worker.core();
+        core.flush_access_log();
+        core.metrics.set_upstream(&core.upstream);
+        drop(core);
         if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
             lasting.buffers.trim();
         }
@@ -122,12 +128,7 @@ pub struct HeadRules {
 impl Worker {
     /// A core under the generation in force.
     #[must_use]
-    pub fn new(
-        in_force: Arc<InForce>,
-        lifecycle: Arc<Lifecycle>,
-        deadlines: DeadlineTable,
-    ) -> Self {
-        let lasting = Lasting::new(deadlines);
+    pub fn new(in_force: Arc<InForce>, lifecycle: Arc<Lifecycle>, lasting: Lasting) -> Self {
         let generation = in_force.generation();
         let number = Cell::new(generation.number);
         let core = Core::new(generation, &lasting);
@@ -173,6 +174,7 @@ impl Worker {
     #[must_use]
     pub fn count_connection(&self) -> ConnectionGuard {
         self.lifecycle.connections.fetch_add(1, Ordering::Relaxed);
+        self.lasting.metrics.count_connection();
         self.connections.set(self.connections.get() + 1);
         ConnectionGuard {
             here: Rc::clone(&self.connections),

@@ -27,7 +27,7 @@ def serve(binary, document, stage, endpoint, *options, secret=SECRET_KEY, enforc
     port = free_port()
     command = [
         binary, "serve", "--api", document, "--stage", stage, "--listen", f"127.0.0.1:{port}",
-        "--s3-endpoint", endpoint, "--s3-region", "us-east-1", *options,
+        "--s3-endpoint", endpoint, "--s3-region", "us-east-1", "--admin", "off", *options,
     ]
     command += [] if enforce else ["--ignore-authorizers"]
     environment = {

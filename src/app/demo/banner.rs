@@ -12,6 +12,8 @@ use crate::net::address::ListenAt;
 pub struct Banner<'a> {
     /// The gateway's addresses.
     pub listen: &'a [ListenAt],
+    /// Where the dashboard is.
+    pub admin: Option<&'a str>,
     /// The stage of the sample API.
     pub stage: &'a str,
     /// The sample bucket.
@@ -33,6 +35,9 @@ impl fmt::Display for Banner<'_> {
                 "sluicegate: the sample API is at {}",
                 base_url("http", address, self.stage)
             )?;
+        }
+        if let Some(url) = self.admin {
+            writeln!(f, "sluicegate: its dashboard is at {url}")?;
         }
         let base = self
             .listen

@@ -7,6 +7,7 @@ pub mod seed;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use crate::app::admin::AdminDefault;
 use crate::app::cli::DemoArgs;
 use crate::app::credentials::StoreCredentials;
 use crate::app::demo::banner::Banner;
@@ -92,6 +93,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         .and_then(|upstream| {
             Gateway::bind(Plan {
                 run: running,
+                admin_default: AdminDefault::Movable,
                 upstream,
                 table,
                 callers: Callers::AsDeclared,
@@ -103,9 +105,11 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         })
         .and_then(|gateway| {
             let program = std::env::current_exe();
+            let admin = gateway.admin_url();
             let banner = Banner {
                 program: &program.unwrap_or_else(|_unknown| "sluicegate".into()),
                 listen: gateway.addresses(),
+                admin: admin.as_deref(),
                 stage: &stage,
                 bucket: SAMPLE_BUCKET,
                 store: store_address,

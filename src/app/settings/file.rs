@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::app::bench::section::BenchSection;
 use crate::app::settings::access_log::AccessLogChoice;
+use crate::app::settings::admin::AdminChoice;
 use crate::app::settings::bounded_file;
 use crate::app::settings::choices::AddressingStyle;
 use crate::app::settings::choices::BasePathChoice;
@@ -110,7 +111,8 @@ pub struct ServerSection {
     pub drain_timeout: Option<Seconds>,
     /// Folder of the quota counts.
     pub state_dir: Option<PathBuf>,
-    admin: Option<NotInThisVersion>,
+    /// Address of the admin listener.
+    pub admin: Option<AdminChoice>,
     /// Format of the access log.
     pub access_log: Option<AccessLogChoice>,
     /// File that the access log is appended to.
@@ -484,8 +486,8 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_are_refused_by_name() {
-        let fault = fault_of("[server]\nadmin = '127.0.0.1:9901'\n");
-        assert!(fault.starts_with("s.toml:2:9: server.admin: "), "{fault}");
+        let fault = fault_of("[[api]]\nfile = 'a.yaml'\nhost = 'a.example'\n");
+        assert!(fault.starts_with("s.toml:3:"), "{fault}");
         assert!(fault.contains("not part of this version"), "{fault}");
     }
 

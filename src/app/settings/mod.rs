@@ -4,6 +4,7 @@
 //! `upstream` and `document`. Nothing behind this folder reads an option, a variable or the file again.
 
 pub mod access_log;
+pub mod admin;
 pub mod bounded_file;
 pub mod choices;
 pub mod document;

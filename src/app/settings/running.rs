@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::app::cli::RunArgs;
 use crate::app::settings::access_log::AccessLogSettings;
+use crate::app::settings::admin::AdminListen;
 use crate::app::settings::choices::BodySigning;
 use crate::app::settings::choices::IoDriver;
 use crate::app::settings::choices::LogFormat;
@@ -63,6 +64,8 @@ pub struct RunSettings {
     pub drain_ms_max: u64,
     /// Logging.
     pub log: LogSettings,
+    /// Where the admin listener is asked for.
+    pub admin: AdminListen,
     /// The access log, if there is one.
     pub access_log: Option<AccessLogSettings>,
 }
@@ -118,6 +121,7 @@ impl RunSettings {
                     .unwrap_or(LogLevel::Info),
                 format: args.log_format.or(server.log_format),
             },
+            admin: AdminListen::layered(args.admin.as_ref(), file)?,
             access_log: AccessLogSettings::layered(args, file)?,
         })
     }

@@ -123,6 +123,8 @@ pub enum ValueFault {
     Address,
     /// Not `unix:PATH` with a path that a socket may have.
     UnixAddress,
+    /// Neither `off` nor `host:port`.
+    AdminAddress,
     /// No address in a list of them.
     NoAddress,
     /// Not `NAME=VALUE`.
@@ -156,6 +158,9 @@ impl fmt::Display for ValueFault {
             ),
             Self::UnixAddress => {
                 f.write_str("unix:PATH is wanted, PATH of at most 107 bytes, with ?mode=660 behind it for other permissions than 600")
+            }
+            Self::AdminAddress => {
+                f.write_str("host:port is wanted, as in 127.0.0.1:9901, or off")
             }
             Self::NoAddress => {
                 f.write_str("at least one host:port is wanted; without the key the default is taken")

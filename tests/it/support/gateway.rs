@@ -19,6 +19,7 @@ use sluicegate::pipeline::store_path::Addressing;
 use sluicegate::pipeline::store_path::StoreAddress;
 use sluicegate::serve::apis::Apis;
 use sluicegate::serve::in_force::InForce;
+use sluicegate::serve::metrics::Metrics;
 use sluicegate::serve::server;
 use sluicegate::serve::settings::Edge;
 use sluicegate::serve::settings::GatewaySettings;
@@ -43,6 +44,7 @@ pub(crate) struct Gateway {
     pub(crate) tls_addresses: Vec<SocketAddr>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) in_force: Arc<InForce>,
+    pub(crate) metrics: Arc<Metrics>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -150,6 +152,7 @@ impl Gateway {
             address,
             tls_addresses,
             lifecycle,
+            metrics: Arc::clone(in_force.metrics()),
             in_force,
             thread: Some(thread),
         }

@@ -17,6 +17,8 @@ pub(crate) fn sluicegate(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // The default port of the admin listener is one for the whole machine.
+    command.env("SLUICEGATE_ADMIN", "off");
     command.args(arguments);
     command
 }
@@ -71,8 +73,13 @@ impl Running {
     }
 
     /// Sends a signal and waits for the end; the exit status.
-    pub(crate) fn end(mut self, signal: &str) -> i32 {
+    pub(crate) fn end(self, signal: &str) -> i32 {
         self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for the end; the exit status.
+    pub(crate) fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }
 }

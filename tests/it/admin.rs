@@ -1,0 +1,258 @@
+//! The admin listener of the real program: what it answers, to whom, and when it says that nobody should come.
+
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+
+use crate::support::backend::Backend;
+use crate::support::backend::response;
+use crate::support::client::Client;
+use crate::support::client::fetch;
+use crate::support::program::Running;
+use crate::support::program::ended;
+use crate::support::program::sluicegate;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/image-api.openapi.yaml");
+/// Nothing listens on the discard port; the tests that name it send nothing there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// A program, where it serves and where its admin listener is.
+struct Served {
+    running: Running,
+    data: SocketAddr,
+    admin: SocketAddr,
+}
+
+fn address_in(line: &str) -> SocketAddr {
+    let authority = line.split("http://").nth(1).unwrap();
+    authority.split('/').next().unwrap().parse().unwrap()
+}
+
+fn start(arguments: &[&str]) -> Served {
+    let fixed = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut command = sluicegate(&[arguments, &fixed].concat());
+    command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
+    let mut running = Running::start(&mut command);
+    let lines = running.lines_until("dashboard at ");
+    let data = lines.iter().find(|line| line.contains("http://")).unwrap();
+    let data = match data.strip_prefix("S3 sidecar at ") {
+        Some(rest) => rest.split(' ').next().unwrap().parse().unwrap(),
+        None => address_in(data),
+    };
+    let admin = address_in(lines.last().unwrap());
+    while get(admin, "/readyz", "localhost").0 != 200 {
+        std::thread::yield_now();
+    }
+    Served {
+        running,
+        data,
+        admin,
+    }
+}
+
+fn serve(store: &str, arguments: &[&str]) -> Served {
+    let fixed = ["serve", "--api", DOCUMENT, "--s3-endpoint", store];
+    start(&[&fixed[..], arguments].concat())
+}
+
+fn text(admin: SocketAddr, path: &str) -> String {
+    let answer = get(admin, path, "localhost");
+    assert_eq!(answer.0, 200, "{path}: {}", answer.1);
+    answer.1
+}
+
+/// Comes back once the metrics have this line: a client may have its answer before its exchange is counted.
+fn wait_for_line(admin: SocketAddr, line: &str) {
+    while !text(admin, "/metrics").contains(line) {
+        std::thread::yield_now();
+    }
+}
+
+/// Status and body of a page, asked for under this name.
+fn get(admin: SocketAddr, path: &str, host: &str) -> (u16, String) {
+    let mut client = Client::connect(admin);
+    let answer = client.exchange(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    assert!(client.is_closed(), "one answer for each connection");
+    (answer.status(), String::from_utf8(answer.body).unwrap())
+}
+
+#[test]
+fn pages_are_there_for_get_and_head_alone() {
+    let served = serve(NOBODY, &[]);
+    assert_eq!(text(served.admin, "/healthz"), "alive\n");
+    assert_eq!(text(served.admin, "/readyz"), "ready\n");
+    assert!(text(served.admin, "/metrics?x=1").contains("sluicegate_ready 1\n"));
+    assert_eq!(get(served.admin, "/metric", "localhost").0, 404);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let mut client = Client::connect(served.admin);
+        client.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let head = client.head_response().unwrap();
+        assert_eq!(head.status(), 200);
+        assert!(
+            head.field("Content-Length")
+                .is_some_and(|length| length != "0")
+        );
+        assert!(client.rest().is_empty(), "{path}");
+        for method in ["POST", "DELETE", "OPTIONS", "PATCH"] {
+            let mut client = Client::connect(served.admin);
+            client.send(format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            ));
+            let answer = client.response().unwrap();
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            assert_eq!(answer.field("Allow"), Some("GET, HEAD"));
+        }
+    }
+}
+
+#[test]
+fn pages_are_not_on_the_port_of_the_api() {
+    let served = serve(NOBODY, &[]);
+    for path in ["/healthz", "/readyz", "/metrics", "/"] {
+        assert_eq!(fetch(served.data, "GET", path, &[], b"").status(), 403);
+    }
+}
+
+#[test]
+fn a_foreign_name_reaches_the_probes_alone() {
+    let served = serve(NOBODY, &[]);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(served.admin, path, "evil.example").0, 200, "{path}");
+    }
+    let (status, body) = get(served.admin, "/metrics", "evil.example");
+    assert_eq!(status, 403);
+    assert!(body.contains("--admin"), "{body}");
+    assert_eq!(get(served.admin, "/metrics", "127.0.0.1:9901").0, 200);
+}
+
+#[test]
+fn what_is_no_request_or_too_much_of_one_is_refused() {
+    let served = serve(NOBODY, &[]);
+    for (sent, status) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        ("GET /healthz HTTP/2.0\r\n\r\n".to_owned(), 505),
+        ("GET /healthz HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (
+            format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1_024)),
+            414,
+        ),
+        (
+            format!(
+                "GET /healthz HTTP/1.1\r\nHost: a\r\na: {}\r\n\r\n",
+                "a".repeat(17_000)
+            ),
+            431,
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 65\r\n\r\n".to_owned(),
+            413,
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            411,
+        ),
+    ] {
+        let mut client = Client::connect(served.admin);
+        assert_eq!(client.exchange(&sent).status(), status, "{sent}");
+    }
+    assert_eq!(text(served.admin, "/healthz"), "alive\n");
+}
+
+#[test]
+fn clients_that_say_nothing_hold_nobody_up() {
+    let served = serve(NOBODY, &[]);
+    let mut idle: Vec<Client> = (0..32).map(|_| Client::connect(served.admin)).collect();
+    assert_eq!(text(served.admin, "/healthz"), "alive\n");
+    for client in &mut idle {
+        client.send("GET /healthz HTTP/1.1\r\n");
+    }
+    assert_eq!(text(served.admin, "/healthz"), "alive\n");
+    // None of them was given up for the answers above.
+    idle[0].send("Host: a\r\n\r\n");
+    assert_eq!(idle[0].response().unwrap().status(), 200);
+}
+
+#[test]
+fn a_taken_address_ends_serve_with_the_options_name() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = sluicegate(&[
+        "serve",
+        "--api",
+        DOCUMENT,
+        "--s3-endpoint",
+        NOBODY,
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        &address,
+    ]);
+    command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
+    let (status, _, stderr) = ended(&mut command);
+    assert_eq!(status, 4, "{stderr}");
+    assert!(stderr.contains("--admin") && stderr.contains(&address));
+}
+
+#[test]
+fn the_sidecar_has_one_where_it_is_asked_for() {
+    let store = Backend::answering(|_| response(200, &[], b"0123456789"));
+    let served = start(&["sidecar", "--s3-endpoint", &store.url()]);
+    assert_eq!(text(served.admin, "/readyz"), "ready\n");
+    assert_eq!(fetch(served.data, "GET", "/b/k", &[], b"").status(), 200);
+    let line = "sluicegate_requests_total{api=\"sidecar\",stage=\"-\",resource=\"-\",method=\"GET\",status=\"200\"} 1\n";
+    wait_for_line(served.admin, line);
+    assert_eq!(served.running.end("TERM"), 0);
+}
+
+#[test]
+fn readiness_ends_before_the_last_exchange_does() {
+    let served = serve(NOBODY, &["--workers", "1"]);
+    let mut client = Client::connect(served.data);
+    client.request("GET", "/nowhere", &[], b"");
+    assert_eq!(client.response().unwrap().status(), 403);
+    client.send("PUT /v1/s3?key=b/k HTTP/1.1\r\nHost: a\r\nContent-Type: application/octet-stream\r\nContent-Length: 1\r\n\r\n");
+    // The second connection is answered after the first one's bytes have arrived on the only worker.
+    assert_eq!(
+        fetch(served.data, "GET", "/nowhere", &[], b"").status(),
+        403
+    );
+    served.running.signal("TERM");
+    let told = loop {
+        let (status, body) = get(served.admin, "/readyz", "localhost");
+        if status == 503 {
+            break body;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(told, "not ready: draining\n");
+    assert_eq!(text(served.admin, "/healthz"), "alive\n");
+    let metrics = text(served.admin, "/metrics");
+    assert!(metrics.contains("sluicegate_ready 0\n"), "{metrics}");
+    assert!(metrics.contains("sluicegate_in_flight 1\n"), "{metrics}");
+    while TcpStream::connect(served.data).is_ok() {
+        std::thread::yield_now();
+    }
+    client.send("x");
+    let answer = client.response().unwrap();
+    assert_eq!(answer.field("Connection"), Some("close"));
+    drop(client);
+    assert_eq!(served.running.wait(), 0);
+}
+
+#[test]
+fn throttled_requests_are_counted_as_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    std::fs::write(&path, "[throttle]\nrate = 0.001\nburst = 1\n").unwrap();
+    let served = serve(NOBODY, &["--config", path.to_str().unwrap()]);
+    let get = || fetch(served.data, "GET", "/v1/s3?key=b/k", &[], b"").status();
+    assert_eq!((get(), get()), (500, 429));
+    wait_for_line(
+        served.admin,
+        "sluicegate_rejected_total{reason=\"429\"} 1\n",
+    );
+    wait_for_line(
+        served.admin,
+        "sluicegate_upstream_errors_total{kind=\"connect\"} 1\n",
+    );
+}
