@@ -7,6 +7,7 @@
 
 mod access_log;
 mod actions;
+mod admin;
 mod bench;
 mod caller_credentials;
 mod compression;
@@ -26,6 +27,7 @@ mod keep_alive;
 mod limits;
 mod metering;
 mod methods;
+mod metrics;
 mod mock;
 mod multipart;
 mod program;
