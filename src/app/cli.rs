@@ -32,6 +32,7 @@ use crate::app::settings::values::PendingCount;
 use crate::app::settings::values::Percent;
 use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::TrustedRange;
 use crate::app::settings::values::WorkerCount;
 use crate::app::usage::Unshown;
 
@@ -245,6 +246,28 @@ pub struct RunArgs {
         value_delimiter = ','
     )]
     pub listen: Vec<ListenAddress>,
+    /// Address to listen on whose connections begin with a header of the PROXY protocol; may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_PROXY_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ','
+    )]
+    pub proxy_listen: Vec<ListenAddress>,
+    /// Address or range of proxies whose word on the client's address counts (PROXY protocol, X-Forwarded-For); may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_TRUSTED_PROXIES",
+        value_name = "RANGE",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<TrustedRange>,
+    /// Connections of clients that may be open, 0 for no limit [default: 0]
+    #[arg(long, env = "SLUICEGATE_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<ConnectionCount>,
+    /// Connections that one client address may have, 0 for no limit [default: 0]
+    #[arg(long, env = "SLUICEGATE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    pub max_connections_per_address: Option<ConnectionCount>,
     /// Threads, each with its own ring and listeners [default: number of cores]
     #[arg(long, env = "SLUICEGATE_WORKERS", value_name = "N")]
     pub workers: Option<WorkerCount>,

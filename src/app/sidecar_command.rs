@@ -102,7 +102,9 @@ fn open_to_strangers(running: &RunSettings) -> Vec<ListenAt> {
     let tls = running.edge.tls.iter();
     let tls = tls.filter(|listen| !listen.knows_clients);
     let tls = tls.flat_map(|listen| listen.at.iter().cloned());
-    running.listen.iter().cloned().chain(tls).collect()
+    let proxied = running.edge.proxy_listen.iter();
+    let plain = running.listen.iter().chain(proxied).cloned();
+    plain.chain(tls).collect()
 }
 
 /// `--domain`, else `[sidecar] domain`.

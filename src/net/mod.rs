@@ -1,6 +1,7 @@
 //! Sockets, buffers, time. The only floor that names the runtime.
 
 pub mod address;
+pub mod address_range;
 pub mod buffer;
 pub mod clock;
 pub mod credentials;

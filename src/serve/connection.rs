@@ -9,8 +9,10 @@ use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::serve::gateway;
 use crate::serve::greeting::Entrance;
+use crate::serve::greeting::Guest;
 use crate::serve::greeting::Unwelcome;
 use crate::serve::greeting::greet;
+use crate::serve::greeting::tell;
 use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
@@ -39,6 +41,8 @@ pub struct Client {
     pub inbox: Inbox,
     /// Its address.
     pub peer: PeerAddress,
+    /// Whether it speaks TLS.
+    pub is_secure: bool,
 }
 
 /// What follows an exchange.
@@ -65,19 +69,21 @@ enum NoHead {
 /// Serves requests until either side ends the connection, each by the settings in force when its head was complete.
 pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, entrance: &Entrance) {
     let buffers = &worker.lasting.buffers;
+    let mut guest = Guest { peer, place: None };
     if !entrance.is_open() {
         // Boxed, since a handshake is long gone while its connection lives.
-        match Box::pin(greet(&worker, &mut stream, entrance)).await {
-            Ok(()) => {}
+        match Box::pin(greet(&worker, &mut stream, entrance, peer)).await {
+            Ok(named) => guest = named,
             Err(Unwelcome::Told) => return linger(buffers, &mut stream).await,
             Err(Unwelcome::Gone) => return,
         }
     }
     let inbox = Inbox::new(buffers.take(Class::Head));
     let mut client = Client {
+        is_secure: !stream.is_plain(),
         stream,
         inbox,
-        peer,
+        peer: guest.peer,
     };
     let mut head = RequestHead::default();
     loop {
@@ -103,6 +109,17 @@ pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, en
         }
     }
     buffers.give(client.inbox.into_buffer());
+}
+
+/// Tells a connection that there is no place for it.
+pub async fn turn_away(worker: &Worker, mut stream: Stream) {
+    const TEXT: &str = "No more connections are taken at the moment. Try again later.\n";
+    let _counted = worker.count_turned_away();
+    stream.arm(LINGER_MS_MAX, Cut::Both);
+    let told = tell(worker, &mut stream, "503 Service Unavailable", TEXT).await;
+    if told == Unwelcome::Told {
+        linger(&worker.lasting.buffers, &mut stream).await;
+    }
 }
 
 /// One request, by what is served.

@@ -47,6 +47,7 @@ use crate::serve::send;
 use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::REGION_DEFAULT;
+use crate::serve::source_address::source_ip;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::BodyFraming;
@@ -88,13 +89,14 @@ pub async fn exchange(
         return refuse(core, client, 500).await;
     };
     let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"));
-    let source_ip = client.peer.source_ip();
+    let trusted = &core.settings.edge.trusted_proxies;
+    let source_ip = source_ip(trusted, client.peer, &head.fields);
     let context = RequestContext {
         ids: &ids,
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
-        is_secure: !client.stream.is_plain(),
+        is_secure: client.is_secure,
         record: &record,
     };
     let framing = request_framing(head);
@@ -397,7 +399,7 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         time: now.unix,
         time_millis: now.millis,
         source_ip: &source_ip,
-        is_secure: !client.stream.is_plain(),
+        is_secure: client.is_secure,
         record: &record,
     };
     let fault = GatewayFault::unreadable_head(status);

@@ -1,26 +1,37 @@
-//! What stands between a connection and its first request, by the listener that it came in at: the TLS handshake.
+//! What stands between a connection and its first request, by the listener that it came in at: the header of the PROXY
+//! protocol, the TLS handshake.
 
 use std::io;
 use std::sync::Arc;
 
+use crate::net::address::PeerAddress;
 use crate::net::clock;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::net::tls::server::TlsServer;
+use crate::serve::connection_caps::Place;
+use crate::serve::source_address::is_trusted;
 use crate::serve::worker::Worker;
+use crate::wire::proxy_protocol;
+use crate::wire::proxy_protocol::Announced;
+
+/// Looked at in one go for the header of the PROXY protocol; usual ones are shorter.
+const AHEAD_BYTES: usize = 512;
 
 /// What a listener asks of its connections before the first request.
 #[derive(Clone, Debug, Default)]
 pub struct Entrance {
     /// TLS, with these certificates.
     pub tls: Option<Arc<TlsServer>>,
+    /// Connections begin with a header of the PROXY protocol, which says whose they are if whoever connected is trusted.
+    pub proxy_protocol: bool,
 }
 
 impl Entrance {
     /// Whether the first bytes of a connection are those of a request.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.tls.is_none()
+        self.tls.is_none() && !self.proxy_protocol
     }
 }
 
@@ -33,7 +44,16 @@ pub enum Unwelcome {
     Told,
 }
 
-/// Brings a connection to its first request, within the limit for a request head.
+/// Whose connection it is.
+#[derive(Debug)]
+pub struct Guest {
+    /// The client, or whoever connected.
+    pub peer: PeerAddress,
+    /// Its place among the connections of its address, where it is counted by the address that was announced.
+    pub place: Option<Place>,
+}
+
+/// Brings a connection of `peer` to its first request, within the limit for a request head.
 ///
 /// # Errors
 /// See [`Unwelcome`].
@@ -41,13 +61,67 @@ pub async fn greet(
     worker: &Worker,
     stream: &mut Stream,
     entrance: &Entrance,
-) -> Result<(), Unwelcome> {
+    peer: PeerAddress,
+) -> Result<Guest, Unwelcome> {
     stream.arm(worker.head_rules().timeouts.header_ms_max, Cut::Both);
+    let mut guest = Guest { peer, place: None };
+    if entrance.proxy_protocol {
+        let announced = read_announcement(stream).await?;
+        guest = introduce(worker, peer, announced)?;
+    }
     if let Some(tls) = &entrance.tls {
         shake_hands(worker, stream, tls).await?;
     }
     stream.disarm();
-    Ok(())
+    Ok(guest)
+}
+
+/// The header of the PROXY protocol, and not a byte behind it.
+async fn read_announcement(stream: &mut Stream) -> Result<Announced, Unwelcome> {
+    let mut header = Vec::with_capacity(proxy_protocol::HEADER_BYTES_MAX);
+    let mut ahead = vec![0; AHEAD_BYTES];
+    loop {
+        stream.readable().await.map_err(gone)?;
+        let seen = stream.peek(&mut ahead);
+        let before = header.len();
+        header.extend_from_slice(ahead.get(..seen).unwrap_or_default());
+        let (take, said) = match proxy_protocol::read(&header) {
+            Ok(Some((used, said))) => (used.saturating_sub(before), Some(said)),
+            Ok(None) if seen > 0 => (seen, None),
+            Ok(None) => return Err(Unwelcome::Gone),
+            Err(_malformed) => {
+                tracing::debug!("no header of the PROXY protocol");
+                return Err(Unwelcome::Gone);
+            }
+        };
+        header.reserve(take);
+        let (received, filled) = stream.recv(header, before, take).await;
+        header = filled;
+        match (said, received.map_err(gone)?) {
+            (Some(said), count) if count == take => return Ok(said),
+            (_, 0) => return Err(Unwelcome::Gone),
+            _ => {}
+        }
+    }
+}
+
+/// Believes what a trusted proxy says, and counts the client that it names.
+fn introduce(worker: &Worker, peer: PeerAddress, said: Announced) -> Result<Guest, Unwelcome> {
+    let core = worker.core();
+    let edge = &core.settings.edge;
+    let mut guest = Guest { peer, place: None };
+    let Announced::Client(client) = said else {
+        return Ok(guest);
+    };
+    if !is_trusted(&edge.trusted_proxies, peer) {
+        return Ok(guest);
+    }
+    guest.peer = PeerAddress::Inet(client);
+    if let Some(cap) = &edge.caps.of_address {
+        let place = cap.enter(client.ip());
+        guest.place = Some(place.ok_or(Unwelcome::Gone)?);
+    }
+    Ok(guest)
 }
 
 async fn shake_hands(
@@ -55,35 +129,31 @@ async fn shake_hands(
     stream: &mut Stream,
     tls: &TlsServer,
 ) -> Result<(), Unwelcome> {
-    let gone = |error: io::Error| {
-        tracing::debug!(%error, "no TLS handshake");
-        Unwelcome::Gone
-    };
     stream.readable().await.map_err(gone)?;
+    let mut first = [0];
     // A handshake begins with the byte 22 (RFC 8446 §5.1), a request with a letter of its method.
-    if stream
-        .next_byte()
-        .is_some_and(|byte| byte.is_ascii_alphabetic())
-    {
-        return Err(tell_of_tls(worker, stream).await);
+    if stream.peek(&mut first) > 0 && first[0].is_ascii_alphabetic() {
+        const TEXT: &str = "TLS is spoken at this port: ask for https:// in place of http://\n";
+        return Err(tell(worker, stream, "400 Bad Request", TEXT).await);
     }
     let connection = tls.connection().map_err(gone)?;
     stream.start_tls(connection).await.map_err(gone)
 }
 
-/// Answers plain HTTP at a port where TLS is spoken.
-async fn tell_of_tls(worker: &Worker, stream: &mut Stream) -> Unwelcome {
-    const TEXT: &[u8] = b"TLS is spoken at this port: ask for https:// in place of http://\n";
-    let mut message = b"HTTP/1.1 400 Bad Request\r\nDate: ".to_vec();
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn gone(error: io::Error) -> Unwelcome {
+    tracing::debug!(%error, "a connection ended before its first request");
+    Unwelcome::Gone
+}
+
+/// Answers, in plain text, a connection that gets no further.
+pub async fn tell(worker: &Worker, stream: &mut Stream, status: &str, text: &str) -> Unwelcome {
+    let mut message = format!("HTTP/1.1 {status}\r\nDate: ").into_bytes();
     worker.core().write_date(clock::now().unix, &mut message);
+    let length = text.len();
     message.extend_from_slice(
-        format!(
-            "\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            TEXT.len()
-        )
-        .as_bytes(),
+        format!("\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}").as_bytes(),
     );
-    message.extend_from_slice(TEXT);
     let all = 0..message.len();
     match stream.send_all(message, all).await.0 {
         Ok(()) => Unwelcome::Told,

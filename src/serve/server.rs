@@ -91,6 +91,7 @@ pub struct Bound {
     groups: Vec<Vec<(ListeningSocket, Entrance)>>,
     addresses: Vec<ListenAt>,
     tls_addresses: Vec<ListenAt>,
+    proxy_addresses: Vec<ListenAt>,
     /// Removed when everything has ended.
     files: Vec<SocketFile>,
 }
@@ -105,6 +106,7 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
         groups: (0..workers).map(|_| Vec::new()).collect(),
         addresses: Vec::new(),
         tls_addresses: Vec::new(),
+        proxy_addresses: Vec::new(),
         files: Vec::new(),
         io_driver: settings.io_driver,
         in_force: Arc::new(InForce::new(Arc::clone(&settings))),
@@ -113,9 +115,18 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
         let taken = bound.add(listen, workers, &Entrance::default())?;
         bound.addresses.push(taken);
     }
+    for listen in &settings.edge.proxy_listen {
+        let entrance = Entrance {
+            tls: None,
+            proxy_protocol: true,
+        };
+        let taken = bound.add(listen, workers, &entrance)?;
+        bound.proxy_addresses.push(taken);
+    }
     for tls in &settings.edge.tls {
         let entrance = Entrance {
             tls: Some(Arc::clone(&tls.server)),
+            proxy_protocol: tls.proxy_protocol,
         };
         for listen in &tls.at {
             let taken = bound.add(listen, workers, &entrance)?;
@@ -188,6 +199,12 @@ impl Bound {
     #[must_use]
     pub fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force)
+    }
+
+    /// The plain addresses in force whose connections begin with a header of the PROXY protocol.
+    #[must_use]
+    pub fn proxy_addresses(&self) -> &[ListenAt] {
+        &self.proxy_addresses
     }
 
     /// The addresses in force where TLS is spoken.

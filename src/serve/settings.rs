@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::api::table::Table;
 use crate::net::address::ListenAt;
+use crate::net::address_range::TrustedPeer;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::driver::DriverChoice;
 use crate::net::tls::server::TlsServer;
@@ -20,6 +21,7 @@ use crate::pipeline::sidecar::allow_list::AllowList;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::access_log::AccessLog;
 use crate::serve::apis::Apis;
+use crate::serve::connection_caps::ConnectionCaps;
 use crate::serve::roles::Roles;
 
 pub use crate::pipeline::store_path::Addressing;
@@ -60,11 +62,17 @@ pub struct ServeSettings {
     pub service: Service,
 }
 
-/// How connections come in besides plainly.
+/// How connections come in besides plainly, whom to believe about them, and how many there may be.
 #[derive(Debug, Default)]
 pub struct Edge {
     /// Addresses where TLS is spoken.
     pub tls: Vec<TlsListen>,
+    /// Addresses whose plain connections begin with a header of the PROXY protocol.
+    pub proxy_listen: Vec<ListenAt>,
+    /// Who may say whose connection or request it is.
+    pub trusted_proxies: Vec<TrustedPeer>,
+    /// How many connections may be open.
+    pub caps: ConnectionCaps,
 }
 
 /// Addresses of one TLS listener.
@@ -74,6 +82,8 @@ pub struct TlsListen {
     pub at: Vec<ListenAt>,
     /// Its certificates; a reload exchanges them here.
     pub server: Arc<TlsServer>,
+    /// Whether its connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Whether every client has to show a certificate, so that no stranger gets in.
     pub knows_clients: bool,
 }

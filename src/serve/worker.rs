@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::net::address::PeerAddress;
 use crate::net::deadline::DeadlineTable;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::spawn;
 use crate::net::listener::Accepted;
 use crate::net::listener::Listener;
 use crate::serve::connection;
+use crate::serve::connection_caps::Place;
 use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
 use crate::serve::metrics::CoreMetrics;
@@ -19,11 +21,14 @@ use crate::serve::per_core::Core;
 use crate::serve::per_core::Lasting;
 use crate::serve::settings::Lifecycle;
 use crate::serve::settings::Timeouts;
+use crate::serve::source_address::is_trusted;
 
 /// How often a core looks whether it shall stop.
 const LIFECYCLE_POLL_MS: u64 = 50;
 /// Buffers that nobody needed for two seconds are freed.
 const POLLS_BETWEEN_TRIMS: u64 = 2_000 / LIFECYCLE_POLL_MS;
+/// Connections of a core that are told at the same time that there is no place; more are closed without a word.
+const TURNED_AWAY_MAX: usize = 64;
 /// Stop level: finish what is there.
 pub const STOP_DRAIN: u64 = 1;
 /// Stop level: leave now.
@@ -88,10 +93,19 @@ async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entranc
                 let guard = worker.count_connection();
                 let worker = Rc::clone(&worker);
                 let entrance = Rc::clone(&entrance);
-                drop(spawn(async move {
-                    connection::serve(worker, stream, peer, &entrance).await;
-                    drop(guard);
-                }));
+                match worker.admit(peer, &entrance) {
+                    Ok(place) => drop(spawn(async move {
+                        connection::serve(worker, stream, peer, &entrance).await;
+                        drop((guard, place));
+                    })),
+                    Err(Full) if entrance.is_open() && worker.may_turn_away() => {
+                        drop(spawn(async move {
+                            connection::turn_away(&worker, stream).await;
+                        }));
+                    }
+                    // A flood gets no words.
+                    Err(Full) => {}
+                }
             }
             Ok(Accepted::Closed) => return,
             Err(error) => {
@@ -101,6 +115,10 @@ async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entranc
         }
     }
 }
+
+/// There is no place for another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
 
 /// A core and the generation of settings that it serves by.
 pub struct Worker {
@@ -114,6 +132,8 @@ pub struct Worker {
     head_rules: Cell<HeadRules>,
     /// Connections open on this core.
     connections: Rc<Cell<usize>>,
+    /// Connections that are being told that there is no place.
+    turned_away: Rc<Cell<usize>>,
 }
 
 /// What a request head is read by.
@@ -140,6 +160,7 @@ impl Worker {
             in_force,
             lifecycle,
             connections: Rc::default(),
+            turned_away: Rc::default(),
         }
     }
 
@@ -182,6 +203,41 @@ impl Worker {
         }
     }
 
+    /// A place for a connection that was counted already; its place among those of its address, unless somebody trusted
+    /// will name the address.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn admit(&self, peer: PeerAddress, entrance: &Entrance) -> Result<Option<Place>, Full> {
+        let core = self.core();
+        let edge = &core.settings.edge;
+        let open = || self.lifecycle.connections.load(Ordering::Relaxed);
+        if edge.caps.total_max.is_some_and(|max| open() > max) {
+            return Err(Full);
+        }
+        let (Some(cap), PeerAddress::Inet(address)) = (&edge.caps.of_address, peer) else {
+            return Ok(None);
+        };
+        if entrance.proxy_protocol && is_trusted(&edge.trusted_proxies, peer) {
+            return Ok(None);
+        }
+        cap.enter(address.ip()).map(Some).ok_or(Full)
+    }
+
+    /// Whether another connection can be told that there is no place.
+    fn may_turn_away(&self) -> bool {
+        self.turned_away.get() < TURNED_AWAY_MAX
+    }
+
+    /// Counts a connection that is told so, for as long as the guard lives.
+    #[must_use]
+    pub fn count_turned_away(&self) -> TurnedAway {
+        self.turned_away.set(self.turned_away.get() + 1);
+        TurnedAway {
+            here: Rc::clone(&self.turned_away),
+        }
+    }
+
     /// Connections open on this core.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -195,6 +251,18 @@ impl HeadRules {
             header_bytes_max: core.settings.limits.header_bytes_max,
             timeouts: core.settings.timeouts,
         }
+    }
+}
+
+/// One connection that is told that there is no place.
+#[derive(Debug)]
+pub struct TurnedAway {
+    here: Rc<Cell<usize>>,
+}
+
+impl Drop for TurnedAway {
+    fn drop(&mut self) {
+        self.here.set(self.here.get().saturating_sub(1));
     }
 }
 

@@ -11,6 +11,7 @@ mod admin;
 mod bench;
 mod caller_credentials;
 mod compression;
+mod connection_caps;
 mod conversion_faults;
 mod credentials;
 #[cfg(feature = "demo")]
@@ -31,6 +32,7 @@ mod metrics;
 mod mock;
 mod multipart;
 mod program;
+mod proxies;
 mod retry;
 mod roles;
 mod several_documents;

@@ -58,6 +58,8 @@ pub enum SettingsError {
         /// The variable that is absent.
         absent: &'static str,
     },
+    /// Listeners with the PROXY protocol, and nobody whose word counts.
+    NoTrustedProxies,
     /// `[[tls]]` as a whole.
     Tls(String),
     /// A file for the access log, but no format.
@@ -115,6 +117,10 @@ impl fmt::Display for SettingsError {
                 "no credentials for the store: {absent} is not set. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
                  (and AWS_SESSION_TOKEN if there is one), or s3.access_key_id and s3.secret_access_key_file in the \
                  configuration file"
+            ),
+            Self::NoTrustedProxies => f.write_str(
+                "listeners with the PROXY protocol (--proxy-listen, proxy_protocol of [[tls]]) without --trusted-proxies: name the \
+                 addresses of the proxies, as 10.0.0.0/8, or their headers would say nothing",
             ),
             Self::Tls(message) => write!(f, "[[tls]]: {message}"),
             Self::AccessLogFileAlone => f.write_str(

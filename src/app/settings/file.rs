@@ -45,6 +45,7 @@ use crate::app::settings::values::PendingCount;
 use crate::app::settings::values::Percent;
 use crate::app::settings::values::Seconds;
 use crate::app::settings::values::StoreUrl;
+use crate::app::settings::values::TrustedRange;
 use crate::app::settings::values::ValueFault;
 use crate::app::settings::values::WorkerCount;
 use crate::app::settings::values::at_least_one;
@@ -99,6 +100,10 @@ pub struct ServerSection {
     /// Addresses to listen on; not empty.
     #[serde(deserialize_with = "at_least_one")]
     pub listen: Option<Vec<ListenAddress>>,
+    /// Addresses whose connections begin with a header of the PROXY protocol.
+    pub proxy_listen: Vec<ListenAddress>,
+    /// Proxies whose word on the client's address counts.
+    pub trusted_proxies: Vec<TrustedRange>,
     /// Threads.
     pub workers: Option<WorkerCount>,
     /// Runtime driver.
@@ -285,6 +290,10 @@ pub struct LimitsSection {
     pub payload_bytes: Option<PayloadBytes>,
     /// Bytes of a request's header names and values.
     pub header_bytes: Option<HeaderBytes>,
+    /// Connections of clients.
+    pub connections: Option<ConnectionCount>,
+    /// Connections of one client address.
+    pub connections_per_address: Option<ConnectionCount>,
 }
 
 /// `[timeouts]`, milliseconds

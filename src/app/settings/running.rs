@@ -1,6 +1,7 @@
 //! How the gateway runs, whatever it serves.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use crate::app::cli::RunArgs;
 use crate::app::settings::access_log::AccessLogSettings;
@@ -12,10 +13,13 @@ use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::tls_section;
+use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::pool::PoolLimits;
+use crate::serve::connection_caps::AddressCap;
+use crate::serve::connection_caps::ConnectionCaps;
 use crate::serve::settings::Edge;
 use crate::serve::settings::Limits;
 use crate::serve::settings::PayloadSigning;
@@ -42,11 +46,11 @@ pub const DRAIN_S_DEFAULT: u64 = 30;
 /// How the gateway runs.
 #[derive(Debug)]
 pub struct RunSettings {
-    /// Empty only if there is a TLS listener.
+    /// Empty only if `edge` has listeners.
     pub listen: Vec<ListenAt>,
     /// Whether somebody asked for `listen`; the demo may leave its default for a free port.
     pub listen_is_chosen: bool,
-    /// TLS listeners.
+    /// Other listeners, and whom to believe.
     pub edge: Edge,
     /// At least 1.
     pub workers: usize,
@@ -91,13 +95,12 @@ impl RunSettings {
         let signing = args.payload_signing.or(file.sections.s3.payload_signing);
         let workers = args.workers.or(server.workers);
         let drain_s = args.drain_timeout.or(server.drain_timeout);
-        let edge = Edge {
-            tls: tls_section::servers(file)?,
-        };
-        let listen = if chosen.is_empty() && !edge.tls.is_empty() {
+        let edge = edge(args, file)?;
+        let has_others = !edge.tls.is_empty() || !edge.proxy_listen.is_empty();
+        let listen = if chosen.is_empty() && has_others {
             Vec::new()
         } else {
-            resolve_all(chosen)?
+            listen_at(chosen)?
         };
         Ok(Self {
             listen,
@@ -165,11 +168,52 @@ fn upstream(args: &RunArgs, file: &ConfigFile) -> PoolLimits {
     }
 }
 
-/// Looks every name up; the default address if there is none.
-fn resolve_all(chosen: &[ListenAddress]) -> Result<Vec<ListenAt>, SettingsError> {
+fn edge(args: &RunArgs, file: &ConfigFile) -> Result<Edge, SettingsError> {
+    let server = &file.sections.server;
+    let limits = &file.sections.limits;
+    let proxy_listen = if args.proxy_listen.is_empty() {
+        &server.proxy_listen
+    } else {
+        &args.proxy_listen
+    };
+    let trusted = if args.trusted_proxies.is_empty() {
+        &server.trusted_proxies
+    } else {
+        &args.trusted_proxies
+    };
+    let total = args.max_connections.or(limits.connections);
+    let of_address = args
+        .max_connections_per_address
+        .or(limits.connections_per_address);
+    let limit = |count: Option<ConnectionCount>| count.map(|n| n.count()).filter(|&n| n > 0);
+    let cap = |max: usize| Arc::new(AddressCap::new(u32::try_from(max).unwrap_or(u32::MAX)));
+    let edge = Edge {
+        tls: tls_section::servers(file)?,
+        proxy_listen: resolve_all(proxy_listen)?,
+        trusted_proxies: trusted.iter().map(|range| range.0).collect(),
+        caps: ConnectionCaps {
+            total_max: limit(total),
+            of_address: limit(of_address).map(cap),
+        },
+    };
+    let has_proxies =
+        !edge.proxy_listen.is_empty() || edge.tls.iter().any(|listen| listen.proxy_protocol);
+    if has_proxies && edge.trusted_proxies.is_empty() {
+        return Err(SettingsError::NoTrustedProxies);
+    }
+    Ok(edge)
+}
+
+/// As [`resolve_all`]; the default address if there is none.
+fn listen_at(chosen: &[ListenAddress]) -> Result<Vec<ListenAt>, SettingsError> {
     if chosen.is_empty() {
         return Ok(vec![LISTEN_DEFAULT.into()]);
     }
+    resolve_all(chosen)
+}
+
+/// Looks every name up.
+fn resolve_all(chosen: &[ListenAddress]) -> Result<Vec<ListenAt>, SettingsError> {
     let mut addresses = Vec::with_capacity(chosen.len());
     for address in chosen {
         let resolved = address
@@ -260,6 +304,25 @@ mod tests {
             ),
             (8, 9, 100)
         );
+    }
+
+    #[test]
+    fn other_listeners_need_no_plain_one_and_proxies_somebody_who_is_trusted() {
+        let args = [
+            "--proxy-listen",
+            "127.0.0.1:1",
+            "--trusted-proxies",
+            "10.0.0.0/8,unix",
+        ];
+        let run = layered(&args, "[limits]\nconnections = 5\n");
+        assert!(run.listen.is_empty());
+        assert_eq!(run.edge.proxy_listen.len(), 1);
+        assert_eq!(run.edge.trusted_proxies.len(), 2);
+        assert_eq!(run.edge.caps.total_max, Some(5));
+        assert!(run.edge.caps.of_address.is_none());
+        let cli = Cli::try_parse_from(["sluicegate", "--proxy-listen", "127.0.0.1:1"]).unwrap();
+        let fault = RunSettings::layered(&cli.demo.run, &ConfigFile::default()).unwrap_err();
+        assert_eq!(fault, SettingsError::NoTrustedProxies);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct TlsSection {
     pub client_certificate: Option<Spanned<ClientCertificate>>,
     /// The oldest version that is spoken.
     pub min_version: Option<Spanned<MinVersion>>,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: Option<Spanned<bool>>,
 }
 
 /// `client_certificate`
@@ -78,6 +80,7 @@ pub struct TlsListener {
     /// What it speaks.
     pub plan: TlsPlan,
     knows_clients: bool,
+    proxy_protocol: bool,
 }
 
 /// Reads every listener with its files: at the start, and again for a reload.
@@ -112,6 +115,7 @@ pub fn servers(file: &ConfigFile) -> Result<Vec<TlsListen>, SettingsError> {
             at: listener.at,
             server: Arc::new(server),
             knows_clients: listener.knows_clients,
+            proxy_protocol: listener.proxy_protocol,
         })
     };
     read(file)?.into_iter().map(open).collect()
@@ -169,6 +173,7 @@ fn listener(
     Ok(Some(TlsListener {
         at,
         knows_clients: matches!(clients, Clients::Certified(_)),
+        proxy_protocol: value(first.proxy_protocol.as_ref()),
         plan: TlsPlan {
             certificates,
             clients,
@@ -195,6 +200,12 @@ fn refuse_contradiction(
     match &other.client_certificate {
         Some(said) if value(first.client_certificate.as_ref()) != *said.get_ref() => {
             return differs("tls.client_certificate", said.span());
+        }
+        _ => {}
+    }
+    match &other.proxy_protocol {
+        Some(said) if value(first.proxy_protocol.as_ref()) != *said.get_ref() => {
+            return differs("tls.proxy_protocol", said.span());
         }
         _ => {}
     }

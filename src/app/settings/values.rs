@@ -12,6 +12,8 @@ use crate::net::address::ListenAt;
 use crate::net::address::UNIX_MODE_DEFAULT;
 use crate::net::address::UNIX_PATH_BYTES_MAX;
 use crate::net::address::UnixSocket;
+use crate::net::address_range::NoRange;
+use crate::net::address_range::TrustedPeer;
 use crate::net::upstream::endpoint::Endpoint;
 use crate::net::upstream::endpoint::EndpointError;
 
@@ -23,6 +25,8 @@ pub struct Ranged<const MIN: u64, const MAX: u64>(u64);
 pub const WORKERS_MAX: u64 = 1024;
 /// S3's largest object (spec 11).
 pub const PAYLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024 * 1024;
+/// Descriptors that Linux gives one process at most unless it is told otherwise (`fs.nr_open`).
+pub const CONNECTIONS_MAX: u64 = 1024 * 1024;
 /// A day; no wait of a proxy is longer.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
@@ -32,6 +36,8 @@ pub type WorkerCount = Ranged<1, WORKERS_MAX>;
 pub type PayloadBytes = Ranged<0, PAYLOAD_BYTES_MAX>;
 /// `--max-header`: bytes.
 pub type HeaderBytes = Ranged<1024, 65_536>;
+/// `--max-connections`: 0 is no limit.
+pub type ConnectionCount = Ranged<0, CONNECTIONS_MAX>;
 /// A time limit in milliseconds.
 pub type Milliseconds = Ranged<1, TIMEOUT_MS_MAX>;
 /// `--upstream-connections`; a process has at most so many ports towards one address.
@@ -296,6 +302,24 @@ where
         return Err(D::Error::custom(ValueFault::NoAddress));
     }
     Ok(Some(addresses))
+}
+
+/// `--trusted-proxies`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustedRange(pub TrustedPeer);
+
+impl FromStr for TrustedRange {
+    type Err = NoRange;
+
+    fn from_str(text: &str) -> Result<Self, NoRange> {
+        text.parse().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TrustedRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
 }
 
 /// `--s3-endpoint`: an [`Endpoint`] as the command line and the file hold it, its name not yet looked up.

@@ -350,13 +350,11 @@ impl Stream {
         }
     }
 
-    /// The next byte in the receive queue of the socket, which stays there; before TLS is spoken.
+    /// Copies the first bytes of the socket's receive queue, which stay there; tells how many. Before TLS is spoken.
     #[must_use]
-    pub fn next_byte(&self) -> Option<u8> {
-        let mut byte = [0];
+    pub fn peek(&self, into: &mut [u8]) -> usize {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        let seen = nix::sys::socket::recv(self.fd, &mut byte, flags);
-        seen.is_ok_and(|count| count > 0).then_some(byte[0])
+        nix::sys::socket::recv(self.fd, into, flags).unwrap_or(0)
     }
 
     /// Over TLS, tells the peer that nothing follows, if the socket takes it at once: an end without it may be a cut.

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use sluicegate::api::openapi::ImportOptions;
 use sluicegate::api::openapi::import;
 use sluicegate::api::table::Table;
+use sluicegate::net::address::ListenAt;
 use sluicegate::net::credentials::slot::CredentialSlot;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::net::tls::trust::Trust;
@@ -42,6 +43,8 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     /// Where TLS is spoken.
     pub(crate) tls_addresses: Vec<SocketAddr>,
+    /// Where connections begin with a header of the PROXY protocol.
+    pub(crate) proxy_addresses: Vec<SocketAddr>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) in_force: Arc<InForce>,
     pub(crate) metrics: Arc<Metrics>,
@@ -142,8 +145,9 @@ impl Gateway {
         let bound = server::bind(Arc::new(settings)).unwrap();
         let address = bound.addresses()[0].inet().unwrap();
         let in_force = bound.in_force();
-        let tls_addresses = bound.tls_addresses().iter();
-        let tls_addresses = tls_addresses.filter_map(|at| at.inet()).collect();
+        let inet = |addresses: &[ListenAt]| addresses.iter().filter_map(ListenAt::inet).collect();
+        let tls_addresses = inet(bound.tls_addresses());
+        let proxy_addresses = inet(bound.proxy_addresses());
         let shared = Arc::clone(&lifecycle);
         let thread = thread::spawn(move || {
             bound.run(&shared).unwrap();
@@ -151,6 +155,7 @@ impl Gateway {
         Self {
             address,
             tls_addresses,
+            proxy_addresses,
             lifecycle,
             metrics: Arc::clone(in_force.metrics()),
             in_force,

@@ -125,7 +125,9 @@ pub(crate) fn edge(plan: TlsPlan) -> Edge {
             at: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
             server: Arc::new(TlsServer::new(plan).unwrap()),
             knows_clients: false,
+            proxy_protocol: false,
         }],
+        ..Edge::default()
     }
 }
 
@@ -142,8 +144,19 @@ impl TlsClient {
         config: &Arc<ClientConfig>,
         name: &str,
     ) -> std::io::Result<Self> {
+        Self::behind("", address, config, name)
+    }
+
+    /// The same with `first` before the handshake.
+    pub(crate) fn behind(
+        first: &str,
+        address: SocketAddr,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> std::io::Result<Self> {
         let mut tcp = TcpStream::connect(address)?;
         tcp.set_nodelay(true)?;
+        tcp.write_all(first.as_bytes())?;
         tcp.set_read_timeout(Some(WAIT_MAX))?;
         tcp.set_write_timeout(Some(WAIT_MAX))?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
