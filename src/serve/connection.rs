@@ -7,12 +7,16 @@ use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
+#[cfg(feature = "http2")]
+use crate::net::tls::server::Application;
 use crate::serve::gateway;
 use crate::serve::greeting::Entrance;
 use crate::serve::greeting::Guest;
 use crate::serve::greeting::Unwelcome;
 use crate::serve::greeting::greet;
 use crate::serve::greeting::tell;
+#[cfg(feature = "http2")]
+use crate::serve::http2;
 use crate::serve::inbox::Inbox;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
@@ -78,16 +82,28 @@ pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, en
             Err(Unwelcome::Gone) => return,
         }
     }
+    #[cfg(feature = "http2")]
+    if stream.speaks(Application::Http2.name()) {
+        Box::pin(http2::connection::serve(&worker, &mut stream, guest.peer)).await;
+        return linger(buffers, &mut stream).await;
+    }
+    let is_secure = !stream.is_plain();
+    serve_requests(&worker, stream, guest.peer, is_secure).await;
+}
+
+/// Serves HTTP/1.1 requests until either side ends the connection.
+pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, is_secure: bool) {
+    let buffers = &worker.lasting.buffers;
     let inbox = Inbox::new(buffers.take(Class::Head));
     let mut client = Client {
-        is_secure: !stream.is_plain(),
         stream,
         inbox,
-        peer: guest.peer,
+        peer,
+        is_secure,
     };
     let mut head = RequestHead::default();
     loop {
-        let read = next_head(&worker, &mut client, &mut head).await;
+        let read = next_head(worker, &mut client, &mut head).await;
         let next = match read {
             Ok(()) => exchange(&worker.core(), &mut client, &head).await,
             Err(NoHead::Closed) => {

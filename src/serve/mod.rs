@@ -9,11 +9,14 @@ pub mod client_response;
 pub mod connection;
 pub mod connection_caps;
 pub mod download;
+pub mod drain_bell;
 pub mod exchange_log;
 pub mod failure;
 pub mod framed_body;
 pub mod gateway;
 pub mod greeting;
+#[cfg(feature = "http2")]
+pub mod http2;
 pub mod http_exchange;
 pub mod in_force;
 pub mod inbox;

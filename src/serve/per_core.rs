@@ -22,6 +22,7 @@ use crate::pipeline::sign::SignedRequest;
 use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::access_log::LineBuffer;
+use crate::serve::drain_bell::DrainBell;
 use crate::serve::in_force::Generation;
 use crate::serve::metrics::CoreMetrics;
 use crate::serve::metrics::series::CoreSeries;
@@ -58,6 +59,8 @@ pub struct Lasting {
     pub draining: Rc<Cell<bool>>,
     /// What this core counts.
     pub metrics: Arc<CoreMetrics>,
+    /// Rings when a drain begins.
+    pub drain_bell: DrainBell,
 }
 
 impl Lasting {
@@ -70,6 +73,7 @@ impl Lasting {
             pipes: Rc::new(PipePool::new()),
             deadlines,
             draining: Rc::default(),
+            drain_bell: DrainBell::default(),
         }
     }
 }

@@ -75,6 +75,7 @@ pub async fn run(
             for listener in &listeners {
                 listener.close();
             }
+            lasting.drain_bell.ring();
         }
         if lasting.draining.get() {
             lasting.deadlines.cut_idle();
@@ -199,7 +200,17 @@ impl Worker {
         self.connections.set(self.connections.get() + 1);
         ConnectionGuard {
             here: Rc::clone(&self.connections),
-            lifecycle: Arc::clone(&self.lifecycle),
+            lifecycle: Some(Arc::clone(&self.lifecycle)),
+        }
+    }
+
+    /// Counts a connection that no client opened, on this core alone, so that a drain waits for it.
+    #[must_use]
+    pub fn count_lane(&self) -> ConnectionGuard {
+        self.connections.set(self.connections.get() + 1);
+        ConnectionGuard {
+            here: Rc::clone(&self.connections),
+            lifecycle: None,
         }
     }
 
@@ -270,12 +281,15 @@ impl Drop for TurnedAway {
 #[derive(Debug)]
 pub struct ConnectionGuard {
     here: Rc<Cell<usize>>,
-    lifecycle: Arc<Lifecycle>,
+    /// Where a client's connection is counted.
+    lifecycle: Option<Arc<Lifecycle>>,
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.lifecycle.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(lifecycle) = &self.lifecycle {
+            lifecycle.connections.fetch_sub(1, Ordering::Relaxed);
+        }
         self.here.set(self.here.get().saturating_sub(1));
     }
 }

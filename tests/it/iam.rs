@@ -93,7 +93,7 @@ fn identities(policy: Option<&str>) -> Identities {
     identities
 }
 
-fn guarding(driver: DriverChoice, store: &Backend) -> ServeSettings {
+pub(crate) fn guarding(driver: DriverChoice, store: &Backend) -> ServeSettings {
     ServeSettings {
         io_driver: driver,
         ..guarded_settings(guarded(), &store.url(), identities(None))

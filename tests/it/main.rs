@@ -22,6 +22,8 @@ mod expect_continue;
 mod framing;
 mod generations;
 mod http;
+#[cfg(feature = "http2")]
+mod http2;
 mod iam;
 mod incomplete_bodies;
 mod keep_alive;

@@ -47,6 +47,19 @@ pub struct TlsSection {
     pub min_version: Option<Spanned<MinVersion>>,
     /// Whether connections begin with a header of the PROXY protocol.
     pub proxy_protocol: Option<Spanned<bool>>,
+    /// What is spoken inside, the dearest first.
+    pub alpn: Option<Spanned<Vec<Alpn>>>,
+}
+
+/// A member of `alpn`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum Alpn {
+    /// HTTP/2
+    #[serde(rename = "h2")]
+    Http2,
+    /// HTTP/1.1
+    #[serde(rename = "http/1.1")]
+    Http11,
 }
 
 /// `client_certificate`
@@ -178,7 +191,7 @@ fn listener(
             certificates,
             clients,
             oldest,
-            applications: vec![Application::Http11],
+            applications: applications(file, first.alpn.as_ref())?,
         },
     }))
 }
@@ -209,12 +222,51 @@ fn refuse_contradiction(
         }
         _ => {}
     }
+    match &other.alpn {
+        Some(said) if first.alpn.as_ref().map(Spanned::get_ref) != Some(said.get_ref()) => {
+            return differs("tls.alpn", said.span());
+        }
+        _ => {}
+    }
     match &other.min_version {
         Some(said) if value(first.min_version.as_ref()) != *said.get_ref() => {
             differs("tls.min_version", said.span())
         }
         _ => Ok(()),
     }
+}
+
+/// `alpn`; without it all that this build speaks.
+fn applications(
+    file: &ConfigFile,
+    said: Option<&Spanned<Vec<Alpn>>>,
+) -> Result<Vec<Application>, SettingsError> {
+    let has_http2 = cfg!(feature = "http2");
+    let Some(said) = said else {
+        return Ok(match has_http2 {
+            true => vec![Application::Http2, Application::Http11],
+            false => vec![Application::Http11],
+        });
+    };
+    let refuse = |message: &str| Err(file.fault(said.span(), "tls.alpn", message.to_owned()));
+    let mut applications = Vec::new();
+    for alpn in said.get_ref() {
+        let application = match alpn {
+            Alpn::Http2 if !has_http2 => {
+                return refuse("this program was built without the feature http2");
+            }
+            Alpn::Http2 => Application::Http2,
+            Alpn::Http11 => Application::Http11,
+        };
+        if applications.contains(&application) {
+            return refuse("each protocol is named once");
+        }
+        applications.push(application);
+    }
+    if applications.is_empty() {
+        return refuse("at least one of \"h2\" and \"http/1.1\" is wanted");
+    }
+    Ok(applications)
 }
 
 fn value<T: Copy + Default>(said: Option<&Spanned<T>>) -> T {
@@ -360,6 +412,14 @@ mod tests {
             (
                 format!("{A}client_certificate = 'optional'\n"),
                 "s.toml:5:22: tls.client_certificate: needs client_ca",
+            ),
+            (
+                format!("{A}alpn = []\n"),
+                "s.toml:5:8: tls.alpn: at least one",
+            ),
+            (
+                format!("{A}alpn = ['h2', 'h2']\n"),
+                "s.toml:5:8: tls.alpn: each protocol",
             ),
             (
                 format!("{A}{B}min_version = '1.3'\n"),

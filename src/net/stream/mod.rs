@@ -140,6 +140,18 @@ impl Stream {
         Self::register(descriptor.into(), PeerAddress::Unix, deadlines)
     }
 
+    /// Two ends of one connection within this core.
+    ///
+    /// # Errors
+    /// No descriptor is left, or the driver has no room.
+    pub fn pair(deadlines: &DeadlineTable) -> io::Result<(Self, Self)> {
+        let (one, other) = UnixStream::pair()?;
+        Ok((
+            Self::adopt_unix(one, deadlines)?,
+            Self::adopt_unix(other, deadlines)?,
+        ))
+    }
+
     fn register(
         socket: std::net::TcpStream,
         peer: PeerAddress,
@@ -168,6 +180,13 @@ impl Stream {
         session::handshake(&session, socket, &self.deadline).await?;
         self.session = Some(session);
         Ok(())
+    }
+
+    /// Whether this protocol was agreed on in the TLS handshake (RFC 7301).
+    #[must_use]
+    pub fn speaks(&self, protocol: &[u8]) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.speaks(protocol))
     }
 
     /// Whether the bytes of the socket are the bytes of the connection, so that the kernel can move them.

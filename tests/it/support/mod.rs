@@ -6,6 +6,8 @@ pub(crate) mod documents;
 pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod gateway;
+#[cfg(feature = "http2")]
+pub(crate) mod http2_client;
 pub(crate) mod message;
 pub(crate) mod object_api;
 pub(crate) mod program;

@@ -71,6 +71,11 @@ impl Session {
         }
     }
 
+    /// Whether this protocol was agreed on in the handshake.
+    pub(super) fn speaks(&self, protocol: &[u8]) -> bool {
+        self.state.borrow().connection.alpn_protocol() == Some(protocol)
+    }
+
     /// What lies in the socket for the user. Records that are not for the user (session tickets) are taken in.
     pub(super) fn unread(&self, fd: RawFd) -> Unread {
         let mut state = self.state.borrow_mut();
