@@ -23,6 +23,7 @@ use crate::app::settings::names::DomainName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::StageVariable;
+use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
@@ -264,10 +265,10 @@ pub struct RunArgs {
     pub trusted_proxies: Vec<TrustedRange>,
     /// Connections of clients that may be open, 0 for no limit [default: 0]
     #[arg(long, env = "SLUICEGATE_MAX_CONNECTIONS", value_name = "N")]
-    pub max_connections: Option<ConnectionCount>,
+    pub max_connections: Option<ConnectionCap>,
     /// Connections that one client address may have, 0 for no limit [default: 0]
     #[arg(long, env = "SLUICEGATE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N")]
-    pub max_connections_per_address: Option<ConnectionCount>,
+    pub max_connections_per_address: Option<ConnectionCap>,
     /// Threads, each with its own ring and listeners [default: number of cores]
     #[arg(long, env = "SLUICEGATE_WORKERS", value_name = "N")]
     pub workers: Option<WorkerCount>,

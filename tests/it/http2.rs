@@ -51,6 +51,9 @@ const LONG_BYTES: usize = 3 * 1024 * 1024;
 const ENHANCE_YOUR_CALM: u32 = 11;
 const PROTOCOL_ERROR: u32 = 1;
 
+/// Method, target, fields, bytes of the body.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], usize);
+
 fn pattern(count: usize) -> Vec<u8> {
     (0..count).map(|n| u8::try_from(n % 251).unwrap()).collect()
 }
@@ -131,7 +134,7 @@ fn answers_are_those_of_http_1() {
         });
         let long = "x".repeat(9_000);
         let long_target = format!("/o/b/{}", "k".repeat(11_000));
-        let cases: &[(&str, &str, &[(&str, &str)], usize)] = &[
+        let cases: &[Case<'_>] = &[
             ("GET", "/o/b/k", &[], 0),
             ("HEAD", "/o/b/k", &[], 0),
             ("GET", "/o/b/k%20l?x=1", &[("accept", "text/plain")], 0),

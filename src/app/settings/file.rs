@@ -35,6 +35,7 @@ use crate::app::settings::plan_sections::ApiKeySection;
 use crate::app::settings::plan_sections::ThrottleSection;
 use crate::app::settings::plan_sections::UsagePlanSection;
 use crate::app::settings::tls_section::TlsSection;
+use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
@@ -291,9 +292,9 @@ pub struct LimitsSection {
     /// Bytes of a request's header names and values.
     pub header_bytes: Option<HeaderBytes>,
     /// Connections of clients.
-    pub connections: Option<ConnectionCount>,
+    pub connections: Option<ConnectionCap>,
     /// Connections of one client address.
-    pub connections_per_address: Option<ConnectionCount>,
+    pub connections_per_address: Option<ConnectionCap>,
 }
 
 /// `[timeouts]`, milliseconds

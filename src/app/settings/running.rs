@@ -13,7 +13,7 @@ use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::tls_section;
-use crate::app::settings::values::ConnectionCount;
+use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ListenAddress;
 use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
@@ -185,7 +185,7 @@ fn edge(args: &RunArgs, file: &ConfigFile) -> Result<Edge, SettingsError> {
     let of_address = args
         .max_connections_per_address
         .or(limits.connections_per_address);
-    let limit = |count: Option<ConnectionCount>| count.map(|n| n.count()).filter(|&n| n > 0);
+    let limit = |count: Option<ConnectionCap>| count.map(|n| n.count()).filter(|&n| n > 0);
     let cap = |max: usize| Arc::new(AddressCap::new(u32::try_from(max).unwrap_or(u32::MAX)));
     let edge = Edge {
         tls: tls_section::servers(file)?,

@@ -37,7 +37,7 @@ pub type PayloadBytes = Ranged<0, PAYLOAD_BYTES_MAX>;
 /// `--max-header`: bytes.
 pub type HeaderBytes = Ranged<1024, 65_536>;
 /// `--max-connections`: 0 is no limit.
-pub type ConnectionCount = Ranged<0, CONNECTIONS_MAX>;
+pub type ConnectionCap = Ranged<0, CONNECTIONS_MAX>;
 /// A time limit in milliseconds.
 pub type Milliseconds = Ranged<1, TIMEOUT_MS_MAX>;
 /// `--upstream-connections`; a process has at most so many ports towards one address.
