@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::api::openapi::finding::Finding;
+use crate::api::table::Table;
 use crate::app::cli::CheckArgs;
 use crate::app::documents;
 use crate::app::exit::Exit;
@@ -15,11 +16,15 @@ use crate::app::findings_report::FindingJson;
 use crate::app::findings_report::counted;
 use crate::app::output;
 use crate::app::settings::document::ImportSettings;
+use crate::app::settings::document::ServedDocument;
+use crate::app::settings::document::named_documents;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::printing::Printing;
 use crate::app::terminal::Style;
 use crate::app::terminal::Terminal;
+use crate::serve::apis::Claim;
+use crate::serve::apis::refuse_clash;
 
 /// Names the shape of the JSON; a change that takes something away gets another number.
 const FORMAT: &str = "sluicegate.check/1";
@@ -27,27 +32,46 @@ const FORMAT: &str = "sluicegate.check/1";
 /// Prints the findings of each document and a line that counts them, or one JSON document.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let file = ConfigFile::given(args.output.config.as_deref())?;
-    let settings = ImportSettings::layered(&args.import, &file)?;
     let printing = Printing::layered(&args.output, &file, &Environment::of_process());
-    let checked: Vec<Checked> = args
-        .files
+    let named = named_documents(&args.files, &args.import, &file)?;
+    let checked: Vec<Checked> = named
         .iter()
-        .map(|path| Checked::of(path, &settings))
+        .map(|document| Checked::of(&document.file, &document.import))
         .collect();
+    // Files that are named stand each for itself; those of a configuration are served together.
+    let clash = match args.files.is_empty() {
+        true => clash(&named, &checked),
+        false => None,
+    };
     match printing {
-        Printing::Json => output::print_json(&Json::of(&checked))?,
+        Printing::Json => output::print_json(&Json::of(&checked, clash.as_deref()))?,
         Printing::Text(terminal) => {
             for document in &checked {
                 output::print(&document.text(terminal))?;
             }
+            if let Some(clash) = &clash {
+                output::print(&format!("{}\n", terminal.wrapped(clash, 0, 4)))?;
+            }
         }
     }
-    let sound = checked.iter().all(|document| document.methods.is_some());
+    let sound = checked.iter().all(|document| document.table.is_some()) && clash.is_none();
     Ok(if sound {
         Exit::AsAsked
     } else {
         Exit::BadConfiguration
     })
+}
+
+/// Which two documents claim the same requests.
+fn clash(named: &[ServedDocument], checked: &[Checked]) -> Option<String> {
+    let claims = named.iter().zip(checked).filter_map(|(document, checked)| {
+        Some(Claim {
+            name: &checked.name,
+            host: document.host.as_deref(),
+            stage: &checked.table.as_ref()?.stage,
+        })
+    });
+    refuse_clash(claims).err().map(|fault| fault.to_string())
 }
 
 /// What came of one document.
@@ -56,8 +80,8 @@ struct Checked {
     /// Why it could not be read.
     unreadable: Option<String>,
     findings: Vec<Finding>,
-    /// How many it has; `None` if it is refused.
-    methods: Option<usize>,
+    /// `None` if it is refused.
+    table: Option<Table>,
 }
 
 impl Checked {
@@ -70,16 +94,16 @@ impl Checked {
                     name,
                     unreadable: Some(fault.to_string()),
                     findings: Vec::new(),
-                    methods: None,
+                    table: None,
                 };
             }
         };
-        let (findings, methods) = match documents::compile(&name, &text, settings) {
+        let (findings, table) = match documents::compile(&name, &text, settings) {
             Ok(imported) => {
                 let mut findings = imported.warnings;
                 findings.extend(imported.hints);
                 findings.sort_by_key(|finding| (finding.line, finding.column));
-                (findings, Some(imported.table.methods.len()))
+                (findings, Some(imported.table))
             }
             Err(findings) => (findings, None),
         };
@@ -87,8 +111,12 @@ impl Checked {
             name,
             unreadable: None,
             findings,
-            methods,
+            table,
         }
+    }
+
+    fn methods(&self) -> Option<usize> {
+        self.table.as_ref().map(|table| table.methods.len())
     }
 
     fn text(&self, terminal: Terminal) -> String {
@@ -103,7 +131,7 @@ impl Checked {
             .map(|finding| findings_report::text_of(finding, terminal))
             .collect();
         let counts = Counts::of(&self.findings).text(terminal);
-        text.push_str(&match self.methods {
+        text.push_str(&match self.methods() {
             Some(methods) => {
                 let ok = terminal.paint(Style::Good, "ok");
                 format!("{name}: {ok}, {}, {counts}\n", counted(methods, "method"))
@@ -118,6 +146,9 @@ impl Checked {
 struct Json<'c> {
     format: &'static str,
     documents: Vec<DocumentJson<'c>>,
+    /// Which two of them cannot be served together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clash: Option<&'c str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,22 +165,23 @@ struct DocumentJson<'c> {
 }
 
 impl<'c> Json<'c> {
-    fn of(checked: &'c [Checked]) -> Self {
+    fn of(checked: &'c [Checked], clash: Option<&'c str>) -> Self {
         let document = |checked: &'c Checked| DocumentJson {
             file: &checked.name,
-            verdict: if checked.methods.is_some() {
+            verdict: if checked.table.is_some() {
                 "ok"
             } else {
                 "refused"
             },
             unreadable: checked.unreadable.as_deref(),
-            methods: checked.methods,
+            methods: checked.methods(),
             counts: Counts::of(&checked.findings),
             findings: findings_report::json_of(&checked.findings),
         };
         Self {
             format: FORMAT,
             documents: checked.iter().map(document).collect(),
+            clash,
         }
     }
 }
@@ -179,7 +211,7 @@ mod tests {
         std::fs::write(&file, document).unwrap();
         let checked = Checked::of(&file, &settings(fail_on_warnings));
         let report = checked.text(Terminal::default());
-        let sound = checked.methods.is_some();
+        let sound = checked.table.is_some();
         let folder = format!("{}/", folder.path().display());
         (report.replace(&folder, ""), sound)
     }
@@ -214,7 +246,7 @@ mod tests {
     fn a_file_that_cannot_be_read_is_refused_with_its_cause() {
         let told = |path: &str| {
             let checked = Checked::of(Path::new(path), &settings(false));
-            assert_eq!(checked.methods, None);
+            assert!(checked.table.is_none());
             checked.text(Terminal::default())
         };
         let absent = told("no-such-folder/api.json");

@@ -75,10 +75,15 @@ pub enum Command {
 /// `sluicegate serve`
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The document: OpenAPI 3.0 or Swagger 2.0, JSON or YAML
-    #[arg(long, env = "SLUICEGATE_API", value_name = "FILE")]
+    /// A document: OpenAPI 3.0 or Swagger 2.0, JSON or YAML; may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_API",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     pub api: Vec<PathBuf>,
-    /// How the document is read.
+    /// How the documents are read.
     #[command(flatten)]
     pub import: ImportArgs,
     /// The store.
@@ -87,9 +92,20 @@ pub struct ServeArgs {
     /// Folder that keeps what API keys have used of their quotas [default: none, a restart gives new quotas]
     #[arg(long, env = "SLUICEGATE_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// When settings are read again.
+    #[command(flatten)]
+    pub reload: ReloadArgs,
     /// How the gateway runs.
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// When settings are read again, beside SIGHUP.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Read everything again when a file that was read changes, as SIGHUP does
+    #[arg(long, env = "SLUICEGATE_WATCH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub watch: Option<bool>,
 }
 
 /// `sluicegate sidecar`
@@ -109,6 +125,9 @@ pub struct SidecarArgs {
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// When settings are read again.
+    #[command(flatten)]
+    pub reload: ReloadArgs,
     /// How the sidecar runs.
     #[command(flatten)]
     pub run: RunArgs,
@@ -132,8 +151,8 @@ pub struct DemoArgs {
 /// `sluicegate check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Documents
-    #[arg(required = true, value_name = "FILE")]
+    /// Documents [default: those of --config]
+    #[arg(value_name = "FILE", required_unless_present = "config")]
     pub files: Vec<PathBuf>,
     /// How they are read.
     #[command(flatten)]
@@ -146,10 +165,10 @@ pub struct CheckArgs {
 /// `sluicegate routes`
 #[derive(Debug, Args)]
 pub struct RoutesArgs {
-    /// The document
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// How it is read.
+    /// Documents [default: those of --config]
+    #[arg(value_name = "FILE", required_unless_present = "config")]
+    pub files: Vec<PathBuf>,
+    /// How they are read.
     #[command(flatten)]
     pub import: ImportArgs,
     /// How the result is printed.

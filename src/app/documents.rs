@@ -11,12 +11,16 @@ use crate::api::openapi::finding::Finding;
 use crate::api::openapi::finding::Severity;
 use crate::api::openapi::finding::Strictness;
 use crate::api::openapi::import;
+use crate::api::table::Table;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::settings::bounded_file;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::document::ImportSettings;
+use crate::app::settings::document::ServedDocument;
 use crate::app::settings::error::SettingsError;
+use crate::serve::apis;
+use crate::serve::apis::Claim;
 
 /// The text of the document at `path`.
 pub fn read(path: &Path) -> Result<String, SettingsError> {
@@ -61,6 +65,55 @@ pub fn load(path: &Path, settings: &ImportSettings) -> Result<Imported, Failure>
         tracing::warn!("{warning}");
     }
     Ok(imported)
+}
+
+/// A document that is read.
+#[derive(Debug)]
+pub struct LoadedDocument {
+    /// Its file.
+    pub name: String,
+    /// The only host name that it answers under.
+    pub host: Option<String>,
+    /// What it says.
+    pub table: Table,
+}
+
+/// As [`load`], for all documents of a process; no two of them claim the same requests.
+pub fn load_all(served: &[ServedDocument]) -> Result<Vec<LoadedDocument>, Failure> {
+    let mut documents = Vec::with_capacity(served.len());
+    let mut refused: Option<Failure> = None;
+    for document in served {
+        match load(&document.file, &document.import) {
+            Ok(imported) => documents.push(LoadedDocument {
+                name: document.file.display().to_string(),
+                host: document.host.clone(),
+                table: imported.table,
+            }),
+            Err(failure) => {
+                refused = Some(match refused {
+                    None => failure,
+                    Some(first) => Failure::new(
+                        first.exit,
+                        format!("{}\n{}", first.message, failure.message),
+                    ),
+                });
+            }
+        }
+    }
+    match refused {
+        Some(failure) => Err(failure),
+        None => refuse_clash(&documents).map(|()| documents),
+    }
+}
+
+/// Refuses documents of which two claim the same requests.
+pub fn refuse_clash(documents: &[LoadedDocument]) -> Result<(), Failure> {
+    let claims = documents.iter().map(|document| Claim {
+        name: &document.name,
+        host: document.host.as_deref(),
+        stage: &document.table.stage,
+    });
+    apis::refuse_clash(claims).map_err(|fault| Failure::new(Exit::BadConfiguration, fault))
 }
 
 /// The end of a command whose document is refused.

@@ -72,7 +72,7 @@ impl Failure {
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
         let exit = match error {
-            SettingsError::NoDocument | SettingsError::SeveralDocuments => Exit::WrongUsage,
+            SettingsError::NoDocument | SettingsError::ManyDocuments { .. } => Exit::WrongUsage,
             SettingsError::Unresolved { .. } => Exit::CouldNotBind,
             _ => Exit::BadConfiguration,
         };

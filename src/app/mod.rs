@@ -15,7 +15,9 @@ pub mod findings_report;
 pub mod gateway;
 pub mod logging;
 pub mod output;
+pub mod plan;
 pub mod quota_state;
+pub mod reload;
 pub mod routes_command;
 pub mod serve_command;
 pub mod settings;
@@ -38,10 +40,10 @@ pub fn run() -> ExitCode {
     let ended = match cli.command {
         None => run_demo(&cli.demo),
         Some(Command::Demo(args)) => run_demo(&args),
-        Some(Command::Serve(args)) => serve_command::run(&args),
+        Some(Command::Serve(args)) => serve_command::run(*args),
         Some(Command::Check(args)) => check_command::run(&args),
         Some(Command::Routes(args)) => routes_command::run(&args),
-        Some(Command::Sidecar(args)) => sidecar_command::run(&args),
+        Some(Command::Sidecar(args)) => sidecar_command::run(args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
     };

@@ -9,7 +9,6 @@ use std::io;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
@@ -22,7 +21,6 @@ use serde_json::{Value, json};
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::settings::bounded_file;
-use crate::pipeline::metering::Metering;
 use crate::pipeline::metering::quota::Period;
 use crate::pipeline::metering::quota::QuotaRecord;
 
@@ -130,15 +128,15 @@ impl QuotaState {
         fs::rename(draft, self.file())
     }
 
-    /// Saves what `metering` counts until the keeper is finished.
-    pub fn keep(self, metering: Arc<Metering>) -> io::Result<Keeper> {
+    /// Saves what `count` gives until the keeper is finished.
+    pub fn keep(self, count: impl Fn() -> Vec<QuotaRecord> + Send + 'static) -> io::Result<Keeper> {
         let (end, ended) = mpsc::channel::<()>();
         let thread = thread::Builder::new().name("quotas".to_owned()).spawn(move || {
-            let mut saved = metering.limiters.quota_records();
+            let mut saved = count();
             let mut failed = false;
             loop {
                 let ends = ended.recv_timeout(SAVE_INTERVAL) != Err(RecvTimeoutError::Timeout);
-                let records = metering.limiters.quota_records();
+                let records = count();
                 if records != saved {
                     match self.save(&records) {
                         Ok(()) => {

@@ -1,4 +1,4 @@
-//! `sluicegate routes`: the compiled table of a document.
+//! `sluicegate routes`: the compiled tables of documents.
 
 use serde::Serialize;
 
@@ -23,7 +23,8 @@ use crate::app::exit::Failure;
 use crate::app::findings_report;
 use crate::app::findings_report::FindingJson;
 use crate::app::output;
-use crate::app::settings::document::ImportSettings;
+use crate::app::settings::document::ServedDocument;
+use crate::app::settings::document::named_documents;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::printing::Printing;
@@ -50,24 +51,72 @@ const FORMAT: &str = "sluicegate.routes/1";
 /// Prints the table.
 pub fn run(args: &RoutesArgs) -> Result<Exit, Failure> {
     let file = ConfigFile::given(args.output.config.as_deref())?;
-    let settings = ImportSettings::layered(&args.import, &file)?;
     let printing = Printing::layered(&args.output, &file, &Environment::of_process());
-    let text = documents::read(&args.file)?;
-    let name = args.file.to_string_lossy();
-    match (documents::compile(&name, &text, &settings), printing) {
-        (Ok(imported), Printing::Json) => output::print_json(&Json::of(&imported.table))?,
-        (Ok(imported), Printing::Text(terminal)) => {
-            let table = imported.table;
-            let routes: Vec<Route> = table.methods.iter().map(|m| Route::of(&table, m)).collect();
-            output::print(&shown(&routes, terminal))?;
+    let named = named_documents(&args.files, &args.import, &file)?;
+    let mut tables = Vec::with_capacity(named.len());
+    for document in &named {
+        let text = documents::read(&document.file)?;
+        let name = document.file.to_string_lossy();
+        match (documents::compile(&name, &text, &document.import), printing) {
+            (Ok(imported), _) => tables.push(imported.table),
+            (Err(findings), Printing::Json) => {
+                output::print_json(&Refused::of(&name, &findings))?;
+                return Ok(Exit::BadConfiguration);
+            }
+            (Err(findings), Printing::Text(_)) => return Err(documents::refusal(findings)),
         }
-        (Err(findings), Printing::Json) => {
-            output::print_json(&Refused::of(&name, &findings))?;
-            return Ok(Exit::BadConfiguration);
+    }
+    let apis: Vec<(&ServedDocument, &Table)> = named.iter().zip(&tables).collect();
+    match (apis.as_slice(), printing) {
+        ([(document, table)], Printing::Json) => {
+            let host = document.host.as_deref();
+            output::print_json(&Json::of(table, host))?;
         }
-        (Err(findings), Printing::Text(_)) => return Err(documents::refusal(findings)),
+        (several, Printing::Json) => output::print_json(&SeveralJson::of(several))?,
+        (several, Printing::Text(terminal)) => {
+            for (number, (document, table)) in several.iter().enumerate() {
+                let routes: Vec<Route> =
+                    table.methods.iter().map(|m| Route::of(table, m)).collect();
+                let head = match several.len() {
+                    1 => String::new(),
+                    _ => head_of(number, document, table, terminal),
+                };
+                output::print(&format!("{head}{}", shown(&routes, terminal)))?;
+            }
+        }
     }
     Ok(Exit::AsAsked)
+}
+
+/// The line above the routes of one of several documents.
+fn head_of(number: usize, document: &ServedDocument, table: &Table, terminal: Terminal) -> String {
+    let name = document.file.display().to_string();
+    let name = terminal.paint(Style::Strong, &name);
+    let gap = if number == 0 { "" } else { "\n" };
+    let stage = &table.stage;
+    match &document.host {
+        Some(host) => format!("{gap}{name}: stage {stage}, host {host}\n"),
+        None => format!("{gap}{name}: stage {stage}\n"),
+    }
+}
+
+/// The tables of several documents.
+#[derive(Debug, Serialize)]
+struct SeveralJson<'t> {
+    format: &'static str,
+    apis: Vec<Json<'t>>,
+}
+
+impl<'t> SeveralJson<'t> {
+    fn of(apis: &[(&'t ServedDocument, &'t Table)]) -> Self {
+        let one = |(document, table): &(&'t ServedDocument, &'t Table)| {
+            Json::of(table, document.host.as_deref())
+        };
+        Self {
+            format: FORMAT,
+            apis: apis.iter().map(one).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -82,16 +131,19 @@ struct ApiJson<'t> {
     id: &'t str,
     title: &'t str,
     stage: &'t str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'t str>,
 }
 
 impl<'t> Json<'t> {
-    fn of(table: &'t Table) -> Self {
+    fn of(table: &'t Table, host: Option<&'t str>) -> Self {
         Self {
             format: FORMAT,
             api: ApiJson {
                 id: &table.api_id,
                 title: &table.title,
                 stage: &table.stage,
+                host,
             },
             routes: table.methods.iter().map(|m| Route::of(table, m)).collect(),
         }

@@ -1,51 +1,94 @@
 //! `sluicegate sidecar`: S3 in, the same S3 out, signed.
 
-use std::sync::Arc;
-
-use crate::app::admin;
 use crate::app::admin::AdminDefault;
-use crate::app::admin::AdminSocket;
-use crate::app::admin::AdminState;
 use crate::app::cli::SidecarArgs;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
-use crate::app::gateway;
+use crate::app::gateway::Gateway;
 use crate::app::gateway::base_url;
 use crate::app::logging;
 use crate::app::output;
+use crate::app::plan::Plan;
+use crate::app::plan::Served;
+use crate::app::reload::Sources;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::file::SidecarSection;
+use crate::app::settings::files_read;
 use crate::app::settings::identities;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::net::address::ListenAt;
-use crate::serve::server;
-use crate::serve::settings::Lifecycle;
-use crate::serve::settings::Service;
 use crate::serve::settings::SidecarSettings;
 
 /// A store may take this long to copy or to put parts together before its first byte.
 const ANSWER_MS_DEFAULT: u64 = 300_000;
 
 /// Serves until a signal ends it.
-pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
+pub fn run(args: SidecarArgs) -> Result<Exit, Failure> {
+    let file = ConfigFile::given(args.run.config.as_deref())?;
+    logging::start(RunSettings::layered(&args.run, &file)?.log);
+    let watch = args.reload.watch.or(file.sections.server.watch);
+    let (plan, files) = files_read::noting(|| load(&args));
+    let plan = plan?;
+    let endpoint = plan.upstream.endpoint.to_string();
+    let asks = match &plan.served {
+        Served::Sidecar(settings) => !settings.identities.is_empty(),
+        Served::Apis(_) => true,
+    };
+    let sources = Sources {
+        load: Box::new(move |_before| load(&args)),
+        files,
+        watch: watch.unwrap_or(false),
+    };
+    let gateway = Gateway::bind(plan, None, Some(sources))?;
+    let (plain, tls) = (gateway.addresses(), gateway.tls_addresses());
+    output::print(&banner(plain, tls, &endpoint, asks))?;
+    if let Some(url) = gateway.admin_url() {
+        output::print(&format!("health, metrics and dashboard at {url}\n"))?;
+    }
+    gateway.run()
+}
+
+/// Reads everything that a sidecar is served by.
+fn load(args: &SidecarArgs) -> Result<Plan, Failure> {
     let environment = Environment::of_process();
     let file = ConfigFile::given(args.run.config.as_deref())?;
-    let mut running = RunSettings::layered(&args.run, &file)?;
-    logging::start(running.log);
-    if args
-        .run
-        .max_payload
-        .or(file.sections.limits.payload_bytes)
-        .is_none()
-    {
+    let run = running(args, &file)?;
+    let identities = identities::read(&file)?;
+    let allow_lists = identities::allow_lists(&file)?;
+    let section = &file.sections.sidecar;
+    let allowed = args.allow_unauthenticated.or(section.allow_unauthenticated);
+    if identities.is_empty() && allowed != Some(true) {
+        refuse_strangers(&open_to_strangers(&run))?;
+    }
+    let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
+    let settings = SidecarSettings {
+        addressing: upstream.addressing,
+        domains: domains(args, section),
+        identities,
+        allow_lists,
+    };
+    Ok(Plan {
+        run,
+        admin_default: AdminDefault::Off,
+        upstream,
+        served: Served::Sidecar(settings),
+        fixed: Vec::new(),
+    })
+}
+
+/// How it runs, with the sidecar's own defaults.
+fn running(args: &SidecarArgs, file: &ConfigFile) -> Result<RunSettings, Failure> {
+    let mut running = RunSettings::layered(&args.run, file)?;
+    let (limits, timeouts) = (&file.sections.limits, &file.sections.timeouts);
+    if args.run.max_payload.or(limits.payload_bytes).is_none() {
         running.limits.payload_bytes_max = 0;
     }
     if args
         .run
         .integration_timeout
-        .or(file.sections.timeouts.integration)
+        .or(timeouts.integration)
         .is_none()
     {
         running.timeouts.integration_ms_max = ANSWER_MS_DEFAULT;
@@ -54,47 +97,7 @@ pub fn run(args: &SidecarArgs) -> Result<Exit, Failure> {
         let message = "--access-log is for `serve`: its variables speak of an API; `sidecar` has no access log in this version";
         return Err(Failure::new(Exit::WrongUsage, message));
     }
-    let identities = identities::read(&file)?;
-    let allow_lists = identities::allow_lists(&file)?;
-    let section = &file.sections.sidecar;
-    let allowed = args.allow_unauthenticated.or(section.allow_unauthenticated);
-    if identities.is_empty() && allowed != Some(true) {
-        refuse_strangers(&open_to_strangers(&running))?;
-    }
-    let domains = domains(args, section);
-    let upstream = UpstreamSettings::layered(&args.store, &environment, &file)?;
-    let endpoint = upstream.endpoint.to_string();
-    let addressing = upstream.addressing;
-    let drain_ms_max = running.drain_ms_max;
-    let admin_listen = running.admin.clone();
-    let asks = !identities.is_empty();
-    let (settings, _renewal) = gateway::settings(running, upstream, move |_endpoint| {
-        Service::Sidecar(SidecarSettings {
-            addressing,
-            domains,
-            identities,
-            allow_lists,
-        })
-    })?;
-    let bound = server::bind(Arc::new(settings)).map_err(gateway::failure)?;
-    let admin = admin::bind(admin_listen, AdminDefault::Off)?;
-    let lifecycle = Arc::new(Lifecycle::default());
-    let watch = gateway::watch_signals(&lifecycle, drain_ms_max)?;
-    output::print(&banner(
-        bound.addresses(),
-        bound.tls_addresses(),
-        &endpoint,
-        asks,
-    ))?;
-    if let Some(url) = admin.as_ref().map(AdminSocket::url) {
-        output::print(&format!("health, metrics and dashboard at {url}\n"))?;
-    }
-    let told = AdminState::of(&bound, &lifecycle, None);
-    let _admin = admin.map(|socket| socket.serve(told)).transpose()?;
-    let ended = bound.run(&lifecycle);
-    let exit = watch.finish();
-    ended.map_err(gateway::failure)?;
-    Ok(exit)
+    Ok(running)
 }
 
 /// The addresses where nobody has to show a certificate.

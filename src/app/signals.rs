@@ -1,11 +1,12 @@
 //! Signals, on threads of their own: they only write to [`Lifecycle`], which the workers look at.
 //!
-//! SIGTERM and SIGINT drain, a second one and SIGQUIT leave now, SIGHUP has the access log opened again.
+//! SIGTERM and SIGINT drain, a second one and SIGQUIT leave now, SIGHUP has the
+//! access log opened again and settings read again.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,8 +48,12 @@ impl SignalWatch {
     }
 }
 
-/// Watches from now on. Fails only when the system has no threads or descriptors left.
-pub fn watch(lifecycle: Arc<Lifecycle>, drain_ms_max: u64) -> io::Result<SignalWatch> {
+/// Watches from now on. `reload` is told of each SIGHUP. Fails only when the system has no threads or descriptors left.
+pub fn watch(
+    lifecycle: Arc<Lifecycle>,
+    drain_ms_max: u64,
+    reload: Sender<()>,
+) -> io::Result<SignalWatch> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP])?;
     let handle = signals.handle();
     let drain_timed_out = Arc::new(AtomicBool::new(false));
@@ -66,6 +71,7 @@ pub fn watch(lifecycle: Arc<Lifecycle>, drain_ms_max: u64) -> io::Result<SignalW
         lifecycle,
         drain_ms_max,
         timed_out: Arc::clone(&drain_timed_out),
+        reload,
     };
     let draining = std::thread::Builder::new()
         .name("drain".to_owned())
@@ -89,6 +95,7 @@ struct Drain {
     lifecycle: Arc<Lifecycle>,
     drain_ms_max: u64,
     timed_out: Arc<AtomicBool>,
+    reload: Sender<()>,
 }
 
 impl Drain {
@@ -127,9 +134,11 @@ impl Drain {
 
     fn hang_up(&self) {
         self.lifecycle.hangups.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            "SIGHUP: the access log is opened again; documents and settings are read at start only in this version"
-        );
+        if self.reload.send(()).is_err() {
+            tracing::warn!(
+                "SIGHUP: the access log is opened again; the settings of this command are read at start only"
+            );
+        }
     }
 
     /// The status of a drain whose time is over.
@@ -165,6 +174,7 @@ mod tests {
             lifecycle: Arc::default(),
             drain_ms_max,
             timed_out: Arc::default(),
+            reload: channel().0,
         };
         drain
             .lifecycle
@@ -227,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_watch_that_saw_nothing_ends_as_asked() {
-        let watch = watch(Arc::default(), 1).unwrap();
+        let watch = watch(Arc::default(), 1, channel().0).unwrap();
         assert_eq!(watch.finish(), Exit::AsAsked);
     }
 }

@@ -53,6 +53,15 @@ impl AccessLog {
         (log, receiver)
     }
 
+    /// The same log for lines of another format.
+    #[must_use]
+    pub fn in_format(&self, format: AccessLogFormat) -> Self {
+        Self {
+            format: Arc::new(format),
+            ..self.clone()
+        }
+    }
+
     /// Lines so far.
     #[must_use]
     pub fn counts(&self) -> &Arc<LineCounts> {

@@ -45,6 +45,38 @@ pub enum ApisFault {
     },
 }
 
+/// What a document claims.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// As [`Api::name`].
+    pub name: &'a str,
+    /// As [`Api::host`].
+    pub host: Option<&'a str>,
+    /// Its stage.
+    pub stage: &'a str,
+}
+
+/// Refuses documents of which two have the same host and stage.
+///
+/// # Errors
+/// The first two that do.
+pub fn refuse_clash<'a>(claims: impl Iterator<Item = Claim<'a>>) -> Result<(), ApisFault> {
+    let mut sorted: Vec<Claim<'a>> = claims.collect();
+    // Stable: of two that clash the one named first stays first.
+    sorted.sort_by_key(|claim| (claim.host, claim.stage));
+    for (a, b) in sorted.iter().zip(sorted.iter().skip(1)) {
+        if (a.host, a.stage) == (b.host, b.stage) {
+            return Err(ApisFault::SameStage {
+                first: a.name.to_owned(),
+                second: b.name.to_owned(),
+                host: a.host.map(str::to_owned),
+                stage: a.stage.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// The document for a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Chosen<'a> {
@@ -63,18 +95,8 @@ impl Apis {
         if apis.is_empty() {
             return Err(ApisFault::Empty);
         }
-        // Stable: of two that clash the one named first stays first.
+        refuse_clash(apis.iter().map(Api::claim))?;
         apis.sort_by(|a, b| a.key().cmp(&b.key()));
-        for (a, b) in apis.iter().zip(apis.iter().skip(1)) {
-            if a.key() == b.key() {
-                return Err(ApisFault::SameStage {
-                    first: a.name.clone(),
-                    second: b.name.clone(),
-                    host: a.host.clone(),
-                    stage: a.gateway.table.stage.clone(),
-                });
-            }
-        }
         Ok(Self { sorted: apis })
     }
 
@@ -121,13 +143,7 @@ impl Apis {
     }
 
     fn claiming(&self, head: &RequestHead) -> Option<&Api> {
-        let target = target::parse(head.method(), head.target()).ok()?;
-        let stage = stage_of(target.path)?;
-        let authority = target
-            .authority
-            .or_else(|| head.fields.last(b"host"))
-            .unwrap_or_default();
-        let (name, _port) = host::split_port(authority);
+        let (name, stage) = asked(head)?;
         let with_host = |wanted: Option<&[u8]>| {
             let place = self
                 .sorted
@@ -138,7 +154,28 @@ impl Apis {
     }
 }
 
+/// The host name, without a port, and the stage that a request asks for; `None` if it names no stage.
+#[must_use]
+pub fn asked(head: &RequestHead) -> Option<(&[u8], &[u8])> {
+    let target = target::parse(head.method(), head.target()).ok()?;
+    let stage = stage_of(target.path)?;
+    let authority = target
+        .authority
+        .or_else(|| head.fields.last(b"host"))
+        .unwrap_or_default();
+    let (name, _port) = host::split_port(authority);
+    Some((name, stage))
+}
+
 impl Api {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            name: &self.name,
+            host: self.host.as_deref(),
+            stage: &self.gateway.table.stage,
+        }
+    }
+
     fn key(&self) -> (Option<&str>, &str) {
         (self.host.as_deref(), &self.gateway.table.stage)
     }

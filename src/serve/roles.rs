@@ -34,6 +34,11 @@ impl FromIterator<(String, KnownRole)> for Roles {
 }
 
 impl Roles {
+    /// All roles with their ARNs, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &KnownRole)> {
+        self.0.iter().map(|(arn, role)| (arn.as_str(), role))
+    }
+
     /// The role of an ARN.
     #[must_use]
     pub fn find(&self, arn: &str) -> Option<&KnownRole> {

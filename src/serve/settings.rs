@@ -195,4 +195,6 @@ pub struct Lifecycle {
     pub workers_ready: AtomicUsize,
     /// SIGHUPs so far: log files are opened again after each.
     pub hangups: AtomicU64,
+    /// Whether the last reload was refused, so that the settings of before are in force.
+    pub reload_failed: AtomicBool,
 }

@@ -35,6 +35,7 @@ mod mock;
 mod multipart;
 mod program;
 mod proxies;
+mod reload;
 mod retry;
 mod roles;
 mod several_documents;

@@ -7,6 +7,7 @@ use sluicegate::net::clock;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::pipeline::metering::Metering;
 use sluicegate::pipeline::metering::api_keys::ApiKey;
+use sluicegate::pipeline::metering::api_keys::ApiKeys;
 use sluicegate::pipeline::metering::bucket::Throttle;
 use sluicegate::pipeline::metering::limiters::Earlier;
 use sluicegate::pipeline::metering::limiters::Limiters;
@@ -74,15 +75,18 @@ fn keyed() -> Table {
 }
 
 fn metering() -> Metering {
-    let mut metering = Metering::default();
+    let mut api_keys = ApiKeys::default();
     for (id, value) in [("partner", KEY.1), ("former", "disabled-disabled-disabled")] {
         let key = ApiKey {
             id: id.to_owned(),
             enabled: id == "partner",
         };
-        metering.api_keys.add(key, value).unwrap();
+        api_keys.add(key, value).unwrap();
     }
-    metering
+    Metering {
+        api_keys: Arc::new(api_keys),
+        ..Metering::default()
+    }
 }
 
 fn metered(driver: DriverChoice, store: &Backend, metering: Metering) -> ServeSettings {

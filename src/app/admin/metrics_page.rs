@@ -270,7 +270,7 @@ fn lifecycle(state: &AdminState, sums: &Sums, out: &mut Exposition) {
             "sluicegate_config_last_reload_successful",
             Kind::Gauge,
             "1 if the configuration was read without fault when it was read last.",
-            1,
+            u64::from(!state.lifecycle.reload_failed.load(Ordering::Relaxed)),
         ),
         (
             "sluicegate_config_last_reload_success_timestamp_seconds",

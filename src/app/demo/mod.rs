@@ -15,13 +15,16 @@ use crate::app::demo::data_dir::DataDir;
 use crate::app::demo::data_dir::StoreKeys;
 use crate::app::demo::seed::Seeder;
 use crate::app::documents;
+use crate::app::documents::LoadedDocument;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
-use crate::app::gateway::Callers;
 use crate::app::gateway::Gateway;
-use crate::app::gateway::Plan;
 use crate::app::logging;
 use crate::app::output;
+use crate::app::plan::ApisPlan;
+use crate::app::plan::Callers;
+use crate::app::plan::Plan;
+use crate::app::plan::Served;
 use crate::app::settings::choices::BasePathChoice;
 use crate::app::settings::document::ImportSettings;
 use crate::app::settings::environment::Environment;
@@ -71,7 +74,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         unix: clock::now().unix,
         monotonic_us: clock::monotonic_us(),
     };
-    let metering = metering::read(&file, &table, &[], now)?;
+    let metering = metering::read_fresh(&file, &table, now)?;
     if !running.listen_is_chosen {
         running.listen = vec![free_port(LISTEN_DEFAULT).into()];
     }
@@ -91,17 +94,25 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let ended = seeded
         .and_then(|()| upstream(store_address, &keys))
         .and_then(|upstream| {
-            Gateway::bind(Plan {
+            let document = LoadedDocument {
+                name: DOCUMENT_NAME.to_owned(),
+                host: None,
+                table,
+            };
+            let plan = Plan {
                 run: running,
                 admin_default: AdminDefault::Movable,
                 upstream,
-                table,
-                callers: Callers::AsDeclared,
-                identities: Identities::default(),
-                metering,
-                quota_state: None,
-                roles: Vec::new(),
-            })
+                served: Served::Apis(ApisPlan {
+                    documents: vec![document],
+                    metering: vec![metering],
+                    callers: Callers::AsDeclared,
+                    identities: Identities::default(),
+                    roles: Vec::new(),
+                }),
+                fixed: Vec::new(),
+            };
+            Gateway::bind(plan, None, None)
         })
         .and_then(|gateway| {
             let program = std::env::current_exe();

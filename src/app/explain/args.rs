@@ -55,8 +55,13 @@ pub struct ExplainArgs {
     /// When the request arrives, 20260131T235959Z [default: now]
     #[arg(long, env = "SLUICEGATE_AT", value_name = "TIME")]
     pub at: Option<ArrivalTime>,
-    /// The document: OpenAPI 3.0 or Swagger 2.0, JSON or YAML
-    #[arg(long, env = "SLUICEGATE_API", value_name = "FILE")]
+    /// A document: OpenAPI 3.0 or Swagger 2.0, JSON or YAML; may be repeated
+    #[arg(
+        long,
+        env = "SLUICEGATE_API",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     pub api: Vec<PathBuf>,
     /// How the document is read.
     #[command(flatten)]

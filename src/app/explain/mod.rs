@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::Read;
 
 use crate::app::documents;
+use crate::app::documents::LoadedDocument;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::explain::args::ExplainArgs;
@@ -24,8 +25,7 @@ use crate::app::explain::walk::Ended;
 use crate::app::explain::walk::Serving;
 use crate::app::explain::walk::Walk;
 use crate::app::output;
-use crate::app::settings::document::ImportSettings;
-use crate::app::settings::document::served_document;
+use crate::app::settings::document::served_documents;
 use crate::app::settings::environment::Environment;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::identities;
@@ -46,6 +46,7 @@ use crate::pipeline::metering::limiters::Moment;
 use crate::pipeline::request_ids::RANDOM_BYTES;
 use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::store_path::StoreAddress;
+use crate::serve::apis::asked;
 use crate::serve::connection::FIELDS_MAX;
 use crate::serve::connection::TARGET_BYTES_MAX;
 use crate::serve::settings::PayloadSigning;
@@ -64,14 +65,15 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let file = ConfigFile::given(args.output.config.as_deref())?;
     let printing = Printing::layered(&args.output, &file, &environment);
-    let served = served_document(&args.api, &file)?;
-    let import = ImportSettings::layered(&args.import, &file)?.for_document(&args.import, &served);
-    let table = documents::load(&served.file, &import)?.table;
+    let served = served_documents(&args.api, &args.import, &file)?;
+    let ignore_authorizers = served.iter().any(|one| one.import.ignore_authorizers);
+    let documents = documents::load_all(&served)?;
     let time = args.at.map_or_else(|| clock::now().unix, |at| at.0);
     let body = data(args.data.as_deref(), "--data")?;
     let limits = &file.sections.limits;
     let header_bytes = limits.header_bytes.map(|n| n.count());
     let head = request_head(args, &body, header_bytes.unwrap_or(HEADER_BYTES_DEFAULT))?;
+    let table = &chosen(&documents, &head)?.table;
     let answer = answer(args)?;
     let upstream = SupposedUpstream::layered(&args.store, &environment, &file)?;
     let identities = identities::read(&file)?;
@@ -80,17 +82,17 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         monotonic_us: clock::monotonic_us(),
     };
     let roles = roles::read(&file)?;
-    let metering = metering::read(&file, &table, &[], now)?;
+    let metering = metering::read_fresh(&file, table, now)?;
     let endpoint = upstream.endpoint.endpoint();
     let (addressing, bucket) = (upstream.addressing, upstream.bucket.as_deref());
-    let store = StoreAddress::new(endpoint.authority(), addressing, bucket, &table);
+    let store = StoreAddress::new(endpoint.authority(), addressing, bucket, table);
     let signing = file.sections.s3.payload_signing;
     let signing = signing.map_or(PayloadSigning::Auto, PayloadSigning::from);
     let payload = limits.payload_bytes.map(|n| n.number());
     let serving = Serving {
-        table: &table,
+        table,
         store: &store,
-        policy: if import.ignore_authorizers {
+        policy: if ignore_authorizers {
             CallerPolicy::IgnoreAuthorizers
         } else {
             CallerPolicy::Enforce(Callers {
@@ -100,7 +102,7 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         },
         meter: Meter {
             metering: &metering,
-            asks_for_keys: !import.ignore_authorizers,
+            asks_for_keys: !ignore_authorizers,
             now,
         },
         region: &upstream.region,
@@ -117,6 +119,32 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         Printing::Text(terminal) => output::print(&narrative::text(&explanation, terminal))?,
     }
     Ok(Exit::AsAsked)
+}
+
+/// The document that a request is for; where none claims it, one that refuses it.
+fn chosen<'d>(
+    documents: &'d [LoadedDocument],
+    head: &RequestHead,
+) -> Result<&'d LoadedDocument, Failure> {
+    let (host, stage) = asked(head).unwrap_or_default();
+    let is_of_stage = |one: &&LoadedDocument| one.table.stage.as_bytes() == stage;
+    let is_of_host = |one: &&LoadedDocument| {
+        let own = one.host.as_deref();
+        own.is_some_and(|own| own.as_bytes().eq_ignore_ascii_case(host))
+    };
+    let claiming = documents.iter().filter(is_of_stage).find(is_of_host);
+    let claiming = claiming.or_else(|| {
+        let mut of_stage = documents.iter().filter(is_of_stage);
+        of_stage.find(|one| one.host.is_none())
+    });
+    let refusing = || documents.iter().find(|one| !is_of_stage(one));
+    claiming.or_else(refusing).ok_or_else(|| {
+        let message = format!(
+            "no document answers under the host {:?}: the client gets 403 Forbidden; -H 'Host: NAME' names another",
+            String::from_utf8_lossy(host)
+        );
+        Failure::new(Exit::BadConfiguration, message)
+    })
 }
 
 /// The walk of one request, with ids that are all zeros.

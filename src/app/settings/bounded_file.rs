@@ -5,6 +5,8 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 
+use crate::app::settings::files_read;
+
 /// The text of the file at `path`, if it has at most `bytes_max` bytes; one more is read to tell.
 pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let text = read_bytes(path, bytes_max)?;
@@ -13,6 +15,7 @@ pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
 
 /// As [`read_text`], whatever the bytes are.
 pub fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    files_read::note(path);
     let mut bytes = Vec::new();
     let mut bounded = File::open(path)?.take(bytes_max.saturating_add(1));
     bounded.read_to_end(&mut bytes)?;

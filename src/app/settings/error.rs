@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::app::settings::document::DOCUMENTS_MAX;
 use crate::app::settings::names::STAGE_VARIABLES_MAX;
 
 /// A fault in the command line, the environment or the configuration file.
@@ -44,8 +45,11 @@ pub enum SettingsError {
     },
     /// Nothing names a document.
     NoDocument,
-    /// More than one document.
-    SeveralDocuments,
+    /// More documents than one process serves.
+    ManyDocuments {
+        /// How many.
+        found: usize,
+    },
     /// Nothing names a store.
     NoEndpoint,
     /// No place that the chain looks at has keys.
@@ -100,8 +104,9 @@ impl fmt::Display for SettingsError {
             Self::NoDocument => f.write_str(
                 "no document to serve: give --api FILE (or SLUICEGATE_API, or [[api]] in the configuration file)",
             ),
-            Self::SeveralDocuments => f.write_str(
-                "several documents were given; this version serves one: give --api once, or start one process for each",
+            Self::ManyDocuments { found } => write!(
+                f,
+                "{found} documents from --api and [[api]], wanted at most {DOCUMENTS_MAX}"
             ),
             Self::NoEndpoint => f.write_str(
                 "no store to send to: give --s3-endpoint http://host:port (or AWS_ENDPOINT_URL_S3, or s3.endpoint in the \

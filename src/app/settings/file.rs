@@ -1,5 +1,6 @@
 //! `--config FILE`: TOML whose keys are all known, each value of the type that it must have.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ use crate::app::settings::error::SettingsError;
 use crate::app::settings::finding_code::SilencedCode;
 use crate::app::settings::names::BucketName;
 use crate::app::settings::names::DomainName;
+use crate::app::settings::names::HostName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::VariableName;
@@ -40,7 +42,6 @@ use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
 use crate::app::settings::values::ListenAddress;
 use crate::app::settings::values::Milliseconds;
-use crate::app::settings::values::NotInThisVersion;
 use crate::app::settings::values::PayloadBytes;
 use crate::app::settings::values::PendingCount;
 use crate::app::settings::values::Percent;
@@ -54,7 +55,7 @@ use crate::app::settings::values::at_least_one;
 /// The bytes that a configuration file may have.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// The whole file. Keys that belong to later versions are named so that they are refused by name.
+/// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sections {
@@ -115,6 +116,8 @@ pub struct ServerSection {
     pub log_format: Option<LogFormat>,
     /// Seconds that a drain may take.
     pub drain_timeout: Option<Seconds>,
+    /// Read everything again when a file changes.
+    pub watch: Option<bool>,
     /// Folder of the quota counts.
     pub state_dir: Option<PathBuf>,
     /// Address of the admin listener.
@@ -208,7 +211,7 @@ pub struct StageSection {
     /// The stage's name.
     pub name: Option<StageName>,
     /// Stage variables, in the file's order of names.
-    pub variables: std::collections::BTreeMap<VariableName, VariableValue>,
+    pub variables: BTreeMap<VariableName, VariableValue>,
 }
 
 /// `[[api]]`
@@ -219,8 +222,10 @@ pub struct ApiSection {
     pub file: PathBuf,
     /// Its stage.
     pub stage: Option<StageName>,
-    #[serde(rename = "host")]
-    _host: Option<NotInThisVersion>,
+    /// The only host name under which it answers.
+    pub host: Option<HostName>,
+    /// Its stage variables, in the file's order of names.
+    pub variables: Option<Spanned<BTreeMap<VariableName, VariableValue>>>,
 }
 
 /// `[[identity]]`
@@ -492,13 +497,6 @@ mod tests {
             let fault = fault_of(&format!("[stage.variables]\n{line}\n"));
             assert!(fault.starts_with(start), "{fault}");
         }
-    }
-
-    #[test]
-    fn keys_of_later_versions_are_refused_by_name() {
-        let fault = fault_of("[[api]]\nfile = 'a.yaml'\nhost = 'a.example'\n");
-        assert!(fault.starts_with("s.toml:3:"), "{fault}");
-        assert!(fault.contains("not part of this version"), "{fault}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `[[api_key]]`, `[[usage_plan]]`, `[throttle]`: what callers are metered by.
 
+use std::sync::Arc;
+
 use toml::Spanned;
 
 use crate::api::table::Table;
@@ -20,23 +22,64 @@ use crate::pipeline::metering::limiters::Limiters;
 use crate::pipeline::metering::limiters::Moment;
 use crate::pipeline::metering::quota::QuotaRecord;
 
-/// All that the file says of metering at the table's stage. `records`: what an earlier process counted.
+/// One document that is to be metered.
+#[derive(Clone, Copy, Debug)]
+pub struct Metered<'a> {
+    /// The document.
+    pub table: &'a Table,
+    /// What was counted at the same host and stage by this process.
+    pub before: Option<&'a Limiters>,
+}
+
+/// What was counted before the file was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted<'a> {
+    /// By this process, for any document.
+    pub limiters: &'a [&'a Limiters],
+    /// By an earlier process.
+    pub records: &'a [QuotaRecord],
+}
+
+/// All that the file says of metering at the stages of these documents, in their order.
 pub fn read(
     file: &ConfigFile,
+    documents: &[Metered<'_>],
+    counted: Counted<'_>,
+    now: Moment,
+) -> Result<Vec<Metering>, SettingsError> {
+    let api_keys = Arc::new(api_keys(file)?);
+    let tables: Vec<&Table> = documents.iter().map(|document| document.table).collect();
+    let mut all: Vec<Metering> = Vec::with_capacity(documents.len());
+    for document in documents {
+        let rules = usage_plans::rules(file, document.table, &tables, &api_keys)?;
+        let siblings = all.iter().map(|metering| &metering.limiters);
+        let shared: Vec<&Limiters> = siblings.chain(counted.limiters.iter().copied()).collect();
+        let earlier = Earlier {
+            limiters: document.before,
+            counted: &shared,
+            records: counted.records,
+        };
+        let limiters = Limiters::new(&rules, earlier, now);
+        all.push(Metering {
+            limiters,
+            api_keys: Arc::clone(&api_keys),
+        });
+    }
+    Ok(all)
+}
+
+/// As [`read`], for one document of a process in which nothing was counted.
+pub fn read_fresh(
+    file: &ConfigFile,
     table: &Table,
-    records: &[QuotaRecord],
     now: Moment,
 ) -> Result<Metering, SettingsError> {
-    let api_keys = api_keys(file)?;
-    let rules = usage_plans::rules(file, table, &api_keys)?;
-    let earlier = Earlier {
-        limiters: None,
-        records,
+    let document = Metered {
+        table,
+        before: None,
     };
-    Ok(Metering {
-        limiters: Limiters::new(&rules, earlier, now),
-        api_keys,
-    })
+    let all = read(file, &[document], Counted::default(), now)?;
+    Ok(all.into_iter().next().unwrap_or_default())
 }
 
 fn api_keys(file: &ConfigFile) -> Result<ApiKeys, SettingsError> {

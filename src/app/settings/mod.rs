@@ -11,6 +11,7 @@ pub mod document;
 pub mod environment;
 pub mod error;
 pub mod file;
+pub mod files_read;
 pub mod finding_code;
 pub mod identities;
 pub mod metering;

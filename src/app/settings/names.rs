@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::app::settings::values::ValueFault;
 use crate::app::settings::values::from_text;
+use crate::wire::http1::host;
 
 /// `--stage`: 1 to 128 letters, digits, `_`, `-` (API Gateway's `CreateStage`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +165,35 @@ impl<'de> Deserialize<'de> for DomainName {
     }
 }
 
+/// `[[api]] host`: a name, an IPv4 address or an IPv6 address in brackets, without a port. Kept in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The name.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = ValueFault;
+
+    fn from_str(text: &str) -> Result<Self, ValueFault> {
+        let (name, port) = host::split_port(text.as_bytes());
+        if name.is_empty() || port.is_some() || text.len() > 255 || !host::is_valid(name) {
+            return Err(ValueFault::Host);
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl<'de> Deserialize<'de> for HostName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 /// Stage variables of one stage (spec 11, "Quotas").
 pub const STAGE_VARIABLES_MAX: usize = 100;
 const VARIABLE_NAME_BYTES_MAX: usize = 64;
@@ -279,6 +309,18 @@ mod tests {
         assert!("my_Photos.2024".parse::<BucketName>().is_ok());
         for refused in ["", "ab", "...", "a/b", "a?b", "a b"] {
             assert!(refused.parse::<BucketName>().is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_or_addresses_without_a_port() {
+        let host = |text: &str| text.parse().map(HostName::into_string);
+        assert_eq!(host("Files.Example.org").unwrap(), "files.example.org");
+        assert_eq!(host("[::1]").unwrap(), "[::1]");
+        for refused in [
+            "", "a:80", "a:", "[::1]:80", "a b", "a/b", "http://a", "a,b",
+        ] {
+            assert_eq!(host(refused), Err(ValueFault::Host), "{refused}");
         }
     }
 

@@ -1,6 +1,5 @@
 //! `policy_file` of identities and roles.
 
-use std::path::Path;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -8,6 +7,7 @@ use toml::Spanned;
 use crate::api::iam_policy::POLICY_BYTES_MAX;
 use crate::api::iam_policy::Policy;
 use crate::api::iam_policy::principal::Principal;
+use crate::app::settings::bounded_file;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 
@@ -19,7 +19,7 @@ pub fn read(
     principal: &Principal,
 ) -> Result<Policy, SettingsError> {
     let path = file.beside(named.get_ref());
-    let text = read_text(&path)
+    let text = bounded_file::read_text(&path, POLICY_BYTES_MAX as u64)
         .map_err(|cause| file.fault(named.span(), key, format!("{}: {cause}", path.display())))?;
     Policy::parse(&text, principal).map_err(|fault| SettingsError::File {
         path,
@@ -28,11 +28,4 @@ pub fn read(
         key: None,
         message: fault.message,
     })
-}
-
-fn read_text(path: &Path) -> std::io::Result<String> {
-    if std::fs::metadata(path)?.len() > POLICY_BYTES_MAX as u64 {
-        return Err(std::io::ErrorKind::FileTooLarge.into());
-    }
-    std::fs::read_to_string(path)
 }

@@ -130,6 +130,46 @@ impl RunSettings {
     }
 }
 
+impl RunSettings {
+    /// What holds until the process ends, by key, as text to be compared. Names every field: each is here or can change.
+    pub fn fixed(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            listen,
+            listen_is_chosen: _,
+            edge,
+            workers,
+            io_driver,
+            payload_signing: _,
+            limits: _,
+            timeouts: _,
+            upstream: _,
+            drain_ms_max,
+            log,
+            admin,
+            access_log,
+        } = self;
+        let tls = edge.tls.iter();
+        let tls: Vec<_> = tls.map(|one| (&one.at, one.proxy_protocol)).collect();
+        let log_file = access_log.as_ref().map(|log| &log.file);
+        vec![
+            ("server.listen", format!("{listen:?}")),
+            ("server.proxy_listen", format!("{:?}", edge.proxy_listen)),
+            ("tls.listen or tls.proxy_protocol", format!("{tls:?}")),
+            ("server.workers", workers.to_string()),
+            ("server.io_driver", format!("{io_driver:?}")),
+            ("server.drain_timeout", drain_ms_max.to_string()),
+            ("server.admin", format!("{admin:?}")),
+            ("server.log_level", format!("{:?}", log.level)),
+            ("server.log_format", format!("{:?}", log.format)),
+            (
+                "server.access_log (on or off)",
+                access_log.is_some().to_string(),
+            ),
+            ("server.access_log_file", format!("{log_file:?}")),
+        ]
+    }
+}
+
 fn limits(args: &RunArgs, file: &ConfigFile) -> Limits {
     let section = &file.sections.limits;
     let payload = args.max_payload.or(section.payload_bytes);

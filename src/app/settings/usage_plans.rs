@@ -1,4 +1,4 @@
-//! `[[usage_plan]]` and `[throttle]` as rules for one document's stage.
+//! `[[usage_plan]]` and `[throttle]` as rules for each document's stage.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -24,9 +24,14 @@ use crate::pipeline::metering::quota::Quota;
 /// Methods that a fault names as examples.
 const METHODS_NAMED: usize = 5;
 
-/// What the file asks to be metered at the table's stage.
-pub fn rules(file: &ConfigFile, table: &Table, keys: &ApiKeys) -> Result<Rules, SettingsError> {
-    let reader = Reader { file, table };
+/// What the file asks to be metered at the table's stage, which is one of `all`.
+pub fn rules(
+    file: &ConfigFile,
+    table: &Table,
+    all: &[&Table],
+    keys: &ApiKeys,
+) -> Result<Rules, SettingsError> {
+    let reader = Reader { file, table, all };
     let throttle = file.sections.throttle.as_ref();
     let account = throttle.and_then(|section| section.get_ref().account.as_ref());
     Ok(Rules {
@@ -47,6 +52,8 @@ pub fn rules(file: &ConfigFile, table: &Table, keys: &ApiKeys) -> Result<Rules, 
 struct Reader<'f> {
     file: &'f ConfigFile,
     table: &'f Table,
+    /// With those beside it.
+    all: &'f [&'f Table],
 }
 
 impl Reader<'_> {
@@ -195,10 +202,14 @@ impl Reader<'_> {
         let mut methods = Vec::new();
         for (name, rate) in &section.method {
             let key = format!("{key}.method");
+            let throttle = self.throttle(*rate, name, &key)?;
+            let Some(index) = self.method(name, &key)? else {
+                continue;
+            };
             methods.push(MethodThrottle {
-                index: self.method(name, &key)?,
+                index,
                 name: name.get_ref().clone(),
-                throttle: self.throttle(*rate, name, &key)?,
+                throttle,
             });
         }
         Ok(ThrottleRules { whole, methods })
@@ -214,29 +225,37 @@ impl Reader<'_> {
         throttle.map_err(|fault| self.file.fault(place.span(), key, fault.to_string()))
     }
 
-    /// The place of `GET /{folder}` in the table.
-    fn method(&self, name: &Spanned<String>, key: &str) -> Result<usize, SettingsError> {
+    /// The place of `GET /{folder}` in the table; `None` if it is a method of another document only.
+    fn method(&self, name: &Spanned<String>, key: &str) -> Result<Option<usize>, SettingsError> {
         let text = |method: &crate::api::model::Method| {
             format!("{} {}", method.http_method, method.resource_path)
         };
+        let place = |table: &Table| {
+            let mut methods = table.methods.iter();
+            methods.position(|method| text(method) == *name.get_ref())
+        };
+        let found = place(self.table);
+        if found.is_some() || self.all.iter().any(|table| place(table).is_some()) {
+            return Ok(found);
+        }
         let methods = &self.table.methods;
-        let found = methods
-            .iter()
-            .position(|method| text(method) == *name.get_ref());
-        found.ok_or_else(|| {
-            let known: Vec<String> = methods.iter().take(METHODS_NAMED).map(text).collect();
-            let more = if methods.len() > METHODS_NAMED {
-                ", …"
-            } else {
-                ""
-            };
-            let message = format!(
-                "the document has no method {:?}; wanted one of its own, as {}{more}",
-                name.get_ref(),
-                known.join(", ")
-            );
-            self.file.fault(name.span(), key, message)
-        })
+        let known: Vec<String> = methods.iter().take(METHODS_NAMED).map(text).collect();
+        let more = if methods.len() > METHODS_NAMED {
+            ", …"
+        } else {
+            ""
+        };
+        let subject = if self.all.len() > 1 {
+            "no document has a"
+        } else {
+            "the document has no"
+        };
+        let message = format!(
+            "{subject} method {:?}; wanted one of its own, as {}{more}",
+            name.get_ref(),
+            known.join(", ")
+        );
+        Err(self.file.fault(name.span(), key, message))
     }
 }
 
@@ -267,7 +286,7 @@ mod tests {
             monotonic_us: 0,
         };
         let file = ConfigFile::parse(Path::new("s.toml"), format!("{KEYS}{text}"));
-        let metering = file.and_then(|file| metering::read(&file, &table(), &[], now));
+        let metering = file.and_then(|file| metering::read_fresh(&file, &table(), now));
         metering.map_err(|fault| fault.to_string())
     }
 

@@ -149,8 +149,8 @@ pub enum ValueFault {
     Bucket,
     /// Not a domain.
     Domain,
-    /// Known, not honoured.
-    NotInThisVersion,
+    /// A host name.
+    Host,
 }
 
 impl fmt::Display for ValueFault {
@@ -187,7 +187,7 @@ impl fmt::Display for ValueFault {
             }
             Self::Bucket => f.write_str("a bucket has 3 to 255 letters, digits, ., - or _"),
             Self::Domain => f.write_str("a domain is letters, digits and - between dots, as s3.example.org"),
-            Self::NotInThisVersion => f.write_str("known, but not part of this version"),
+            Self::Host => f.write_str("a host is a name or an address without a port, as files.example.org"),
         }
     }
 }
@@ -356,24 +356,6 @@ impl FromStr for StoreUrl {
 impl<'de> Deserialize<'de> for StoreUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
-    }
-}
-
-/// An option or key of a later version: any value is refused, with that said.
-#[derive(Clone, Copy, Debug)]
-pub enum NotInThisVersion {}
-
-impl FromStr for NotInThisVersion {
-    type Err = ValueFault;
-
-    fn from_str(_: &str) -> Result<Self, ValueFault> {
-        Err(ValueFault::NotInThisVersion)
-    }
-}
-
-impl<'de> Deserialize<'de> for NotInThisVersion {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom(ValueFault::NotInThisVersion))
     }
 }
 

@@ -127,6 +127,11 @@ impl TlsServer {
         Ok(())
     }
 
+    /// Follows the plan of `other`, as [`Self::install`] would.
+    pub fn follow(&self, other: &Self) {
+        self.config.store(other.config.load_full());
+    }
+
     /// The server's end of a new connection.
     ///
     /// # Errors

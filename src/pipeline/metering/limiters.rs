@@ -70,13 +70,23 @@ pub struct Rules {
 /// What was counted before these rules came into force.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Earlier<'a> {
-    /// By this process: buckets and counts go on.
+    /// By this process for this document: all its buckets and counts go on.
     pub limiters: Option<&'a Limiters>,
+    /// By this process for documents at all, these rules' siblings first: what a key has of its plan, and the account, are
+    /// one for all documents.
+    pub counted: &'a [&'a Limiters],
     /// By an earlier process: counts go on.
     pub records: &'a [QuotaRecord],
 }
 
-/// The rules with their buckets and counters, shared by all cores.
+impl<'a> Earlier<'a> {
+    /// Where the state that documents share is looked for, in this order.
+    fn shared(&self) -> impl Iterator<Item = &'a Limiters> {
+        self.counted.iter().copied().chain(self.limiters)
+    }
+}
+
+/// The rules of one document with their buckets and counters, shared by all cores.
 #[derive(Debug, Default)]
 pub struct Limiters {
     /// By key id. `None`: each key is taken.
@@ -121,15 +131,17 @@ impl Limiters {
             keys
         });
         let account = rules.account.map(|throttle| {
-            bucket(
-                throttle,
-                before.and_then(|before| before.account.as_ref()),
-                now,
-            )
+            let before = earlier.shared().find_map(|other| other.account.as_ref());
+            bucket(throttle, before, now)
         });
         Self {
             keys,
-            stage: Throttles::new(&rules.stage, before.map(|before| &before.stage), now),
+            stage: Throttles::new(
+                &rules.stage,
+                before.and_then(|before| before.stage.whole.as_ref()),
+                before.map(|before| &before.stage),
+                now,
+            ),
             account,
         }
     }
@@ -180,6 +192,11 @@ impl Limiters {
         Ok(())
     }
 
+    fn key_of_plan(&self, id: &str, plan: &str) -> Option<&KeyLimiter> {
+        let key = self.keys.as_ref()?.get(id)?;
+        (key.plan == plan).then_some(key)
+    }
+
     /// Whether a quota counts.
     #[must_use]
     pub fn has_quotas(&self) -> bool {
@@ -204,9 +221,11 @@ impl Limiters {
 impl KeyLimiter {
     fn new(plan: &UsagePlan, id: &str, earlier: Earlier<'_>, now: Moment) -> Self {
         let before = earlier
+            .shared()
+            .find_map(|other| other.key_of_plan(id, &plan.name));
+        let own = earlier
             .limiters
-            .and_then(|before| before.keys.as_ref()?.get(id));
-        let before = before.filter(|before| before.plan == plan.name);
+            .and_then(|own| own.key_of_plan(id, &plan.name));
         let record = |record: &&QuotaRecord| record.plan == plan.name && record.api_key == id;
         let quota = plan.quota.map(|quota| {
             let counted = before.and_then(|before| before.quota.as_ref());
@@ -218,7 +237,12 @@ impl KeyLimiter {
         });
         Self {
             plan: plan.name.clone(),
-            throttles: Throttles::new(&plan.throttles, before.map(|before| &before.throttles), now),
+            throttles: Throttles::new(
+                &plan.throttles,
+                before.and_then(|before| before.throttles.whole.as_ref()),
+                own.map(|own| &own.throttles),
+                now,
+            ),
             quota,
         }
     }
@@ -240,7 +264,13 @@ struct MethodBucket {
 }
 
 impl Throttles {
-    fn new(rules: &ThrottleRules, before: Option<&Self>, now: Moment) -> Self {
+    /// `whole`: the bucket that the one for all goes on from; `before`: those of methods.
+    fn new(
+        rules: &ThrottleRules,
+        whole: Option<&Bucket>,
+        before: Option<&Self>,
+        now: Moment,
+    ) -> Self {
         let of_method = |rule: &MethodThrottle| {
             let known =
                 before.and_then(|before| before.methods.iter().find(|b| b.name == rule.name));
@@ -252,7 +282,6 @@ impl Throttles {
         };
         let mut methods: Vec<MethodBucket> = rules.methods.iter().map(of_method).collect();
         methods.sort_by_key(|method| method.index);
-        let whole = before.and_then(|before| before.whole.as_ref());
         Self {
             whole: rules.whole.map(|throttle| bucket(throttle, whole, now)),
             methods,
@@ -450,6 +479,7 @@ mod tests {
         rules.plans.as_mut().unwrap()[0].throttles.methods[0].index = 5;
         let earlier = Earlier {
             limiters: Some(&before),
+            counted: &[],
             records: &[],
         };
         let after = Limiters::new(&rules, earlier, NOW);
@@ -465,6 +495,7 @@ mod tests {
             &rules,
             Earlier {
                 limiters: Some(&after),
+                counted: &[],
                 records: &[],
             },
             NOW,
@@ -479,6 +510,73 @@ mod tests {
                 .unwrap()
                 .take(NOW.unix)
         );
+    }
+
+    #[test]
+    fn documents_share_what_a_key_has_of_its_plan_and_the_account_but_no_stage() {
+        let mut gold = plan("gold", &["a"]);
+        gold.throttles.whole = Some(held(6));
+        gold.throttles.methods = vec![method(1, "GET /a", 2)];
+        gold.quota = Some(Quota::new(8, 0, Period::Day).unwrap());
+        let mut rules = Rules {
+            plans: Some(vec![gold]),
+            stage: ThrottleRules {
+                whole: Some(held(5)),
+                methods: Vec::new(),
+            },
+            account: Some(held(9)),
+        };
+        let pair = |rules: &Rules, old: &[&Limiters]| {
+            let first = Limiters::new(
+                rules,
+                Earlier {
+                    limiters: old.first().copied(),
+                    counted: old,
+                    records: &[],
+                },
+                NOW,
+            );
+            let mut counted = vec![&first];
+            counted.extend(old);
+            let second = Limiters::new(
+                rules,
+                Earlier {
+                    limiters: old.get(1).copied(),
+                    counted: &counted,
+                    records: &[],
+                },
+                NOW,
+            );
+            (first, second)
+        };
+        let (one, two) = pair(&rules, &[]);
+        // The key's six: four here, two there.
+        for _ in 0..4 {
+            assert_eq!(one.take(one.of_key("a").unwrap(), 0, NOW), Ok(()));
+        }
+        assert_eq!(until_refused(&two, Some("a"), 0), (2, Refusal::Throttled));
+        assert_eq!(until_refused(&one, Some("a"), 0), (0, Refusal::Throttled));
+        // Its method's two are those of one document; with them the quota's eight are used.
+        assert_eq!(until_refused(&two, Some("a"), 1), (2, Refusal::Throttled));
+        assert_eq!(
+            until_refused(&one, Some("a"), 1),
+            (0, Refusal::QuotaExceeded)
+        );
+        // The account's nine: one more. Of its stage's five the first document has used four.
+        assert_eq!(until_refused(&one, None, 0), (1, Refusal::Throttled));
+        // Under other rates, too, both go on together.
+        rules.account = Some(Throttle::new(0.002, 12).unwrap());
+        let (one, two) = pair(&rules, &[&one, &two]);
+        assert_eq!(
+            until_refused(&two, None, 0),
+            (1, Refusal::Throttled),
+            "its stage's last"
+        );
+        rules.stage.whole = None;
+        let (one, two) = pair(&rules, &[&one, &two]);
+        let account = until_refused(&one, None, 0).0 + until_refused(&two, None, 0).0;
+        assert_eq!(account, 2, "of twelve, ten are used");
+        assert_eq!(two.quota_records()[0].used, 8);
     }
 
     #[test]
@@ -501,6 +599,7 @@ mod tests {
         assert_eq!(used, [("a", 1), ("b", 0)]);
         let earlier = Earlier {
             limiters: None,
+            counted: &[],
             records: &records,
         };
         let after = Limiters::new(&rules, earlier, NOW);

@@ -5,6 +5,8 @@ pub mod bucket;
 pub mod limiters;
 pub mod quota;
 
+use std::sync::Arc;
+
 use crate::api::model::ApiKeySource;
 use crate::pipeline::authorize::Admission;
 use crate::pipeline::authorize::Authorized;
@@ -18,11 +20,11 @@ use crate::pipeline::metering::limiters::Refusal;
 use crate::pipeline::route::StagedRequest;
 use crate::wire::sigv4::hex::Hex;
 
-/// All that requests are metered by. Shared by the cores.
+/// All that the requests of one document are metered by. Shared by the cores.
 #[derive(Debug, Default)]
 pub struct Metering {
-    /// The keys that are known.
-    pub api_keys: ApiKeys,
+    /// The keys that are known, in all documents.
+    pub api_keys: Arc<ApiKeys>,
     /// Usage plans and throttles.
     pub limiters: Limiters,
 }

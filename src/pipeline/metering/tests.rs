@@ -11,15 +11,18 @@ const VALUE: &str = "0123456789abcdefghij";
 const DISABLED: &str = "disabled-disabled-disabled";
 
 fn metering() -> Metering {
-    let mut metering = Metering::default();
+    let mut api_keys = ApiKeys::default();
     for (id, value) in [("partner", VALUE), ("former", DISABLED)] {
         let key = ApiKey {
             id: id.to_owned(),
             enabled: value == VALUE,
         };
-        metering.api_keys.add(key, value).unwrap();
+        api_keys.add(key, value).unwrap();
     }
-    metering
+    Metering {
+        api_keys: Arc::new(api_keys),
+        ..Metering::default()
+    }
 }
 
 /// `/v1/{item}` with a method that asks for a key.

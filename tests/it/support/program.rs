@@ -2,7 +2,9 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::net::SocketAddr;
 use std::process::Child;
+use std::process::ChildStderr;
 use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Output;
@@ -38,6 +40,8 @@ pub(crate) fn ended(command: &mut Command) -> (i32, String, String) {
 pub(crate) struct Running {
     pub(crate) child: Child,
     stdout: BufReader<ChildStdout>,
+    /// Only of [`Running::start_told`].
+    stderr: Option<BufReader<ChildStderr>>,
 }
 
 impl Running {
@@ -49,7 +53,55 @@ impl Running {
     pub(crate) fn start_heard(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdout }
+        let stderr = None;
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// As [`Running::start`], with the diagnostics kept for [`Running::told_until`].
+    pub(crate) fn start_told(command: &mut Command) -> Self {
+        let told = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = told.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = child.stderr.take().map(BufReader::new);
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// The diagnostics up to the first line that holds `last`.
+    pub(crate) fn told_until(&mut self, last: &str) -> String {
+        let stderr = self
+            .stderr
+            .as_mut()
+            .expect("a program whose diagnostics are kept");
+        let mut told = String::new();
+        loop {
+            let begins = told.len();
+            let bytes = stderr.read_line(&mut told).unwrap();
+            assert!(bytes > 0, "the program ended after {told}");
+            if told[begins..].contains(last) {
+                return told;
+            }
+        }
+    }
+
+    /// The first address that is printed.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        let line = self.lines_until("127.0.0.1:").pop().unwrap();
+        let port: String = line
+            .split("127.0.0.1:")
+            .nth(1)
+            .unwrap()
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()))
     }
 
     /// The next lines of standard output, up to the first that holds `last`.
