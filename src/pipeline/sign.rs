@@ -42,8 +42,10 @@ pub struct UpstreamRequest<'r> {
     pub method: &'r [u8],
     /// The Host field.
     pub host: &'r str,
-    /// Percent-encoded, with a leading slash.
+    /// Percent-encoded, with a leading slash: the canonical URI.
     pub path: &'r [u8],
+    /// Another spelling of the same path for the request line; S3 takes both apart before it checks the signature.
+    pub spelt: Option<&'r [u8]>,
     /// Percent-encoded, without `?`; empty for none.
     pub query: &'r [u8],
     /// All fields but Host, Connection, framing and SigV4's own.
@@ -180,6 +182,7 @@ impl IntegrationRequest<'_, '_> {
             method: self.method(),
             host: &place.host,
             path: &place.path,
+            spelt: None,
             query: &place.query,
             fields: self.fields(),
         }
@@ -234,9 +237,10 @@ impl UpstreamRequest<'_> {
     }
 
     fn target(&self) -> Vec<u8> {
+        let path = self.spelt.unwrap_or(self.path);
         match self.query {
-            [] => self.path.to_vec(),
-            query => [self.path, query].join(&b'?'),
+            [] => path.to_vec(),
+            query => [path, query].join(&b'?'),
         }
     }
 }
@@ -399,6 +403,7 @@ mod tests {
             method: method.as_bytes(),
             host: "examplebucket.s3.amazonaws.com",
             path: path.as_bytes(),
+            spelt: None,
             query: query.as_bytes(),
             fields,
         }

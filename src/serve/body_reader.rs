@@ -60,7 +60,13 @@ impl BodyReader {
 
     /// The whole rest was moved by other means (splice).
     pub fn finish(&mut self) {
+        self.received = self.received.saturating_add(self.remaining().unwrap_or(0));
         self.rest = Rest::Done;
+    }
+
+    /// `bytes` of the rest were moved by other means (splice), which then failed.
+    pub const fn skip(&mut self, bytes: u64) {
+        self.received = self.received.saturating_add(bytes);
     }
 
     /// Appends at most `max` bytes of the body to `out`; 0 only at its end.

@@ -34,9 +34,9 @@ pub struct Arrival {
 /// A request body on its way in.
 #[derive(Debug)]
 pub struct ClientBody<'c> {
-    stream: &'c mut Stream,
-    inbox: &'c mut Inbox,
-    arrival: &'c mut Arrival,
+    pub(super) stream: &'c mut Stream,
+    pub(super) inbox: &'c mut Inbox,
+    pub(super) arrival: &'c mut Arrival,
     limit: PayloadLimit,
     idle_ms: u64,
     check: Option<HashCheck>,
@@ -145,6 +145,12 @@ impl<'c> ClientBody<'c> {
             Some(framed) => Some(framed.remaining()),
             None => self.arrival.reader.remaining(),
         }
+    }
+
+    /// Bytes still to come, if they can be taken from the socket as they are: nobody looks at them, and their count is known.
+    fn untouched_bytes(&self) -> Option<u64> {
+        let untouched = self.check.is_none() && self.framed.is_none() && self.stream.is_plain();
+        self.arrival.reader.remaining().filter(|_| untouched)
     }
 
     /// Appends at most `max` bytes to `out`; 0 only at the end of the body.
@@ -274,7 +280,10 @@ impl<'c> ClientBody<'c> {
 
     /// Says `100 Continue` once, and only if the client has not begun to send. An empty body is invited as well: RFC 9110
     /// §10.1.1 lets a server leave that out, but botocore then takes the next answer for the one it still waits for.
-    async fn invite(&mut self) -> Result<(), UploadFault> {
+    ///
+    /// # Errors
+    /// The client has gone.
+    pub(super) async fn invite(&mut self) -> Result<(), UploadFault> {
         if !std::mem::take(&mut self.arrival.waits_for_continue) || !self.inbox.is_empty() {
             return Ok(());
         }
@@ -322,6 +331,18 @@ impl<'c> ConvertedBody<'c> {
     #[must_use]
     pub fn trailing_checksum(&self) -> Option<&[u8]> {
         self.client.trailing_checksum()
+    }
+
+    /// Bytes still to come, if they pass as they lie in the client's socket and in the inbox.
+    #[must_use]
+    pub fn untouched_bytes(&self) -> Option<u64> {
+        let passes = self.content.is_identity() && self.spill.is_empty();
+        self.client.untouched_bytes().filter(|_| passes)
+    }
+
+    /// The client's body, not converted: for what [`ConvertedBody::untouched_bytes`] tells of.
+    pub const fn client(&mut self) -> &mut ClientBody<'c> {
+        &mut self.client
     }
 
     /// Bytes that will come out, where that is known now: what was read ahead and what is still to come.

@@ -17,8 +17,8 @@ use crate::serve::upstream_call::UpstreamResponse;
 use crate::wire::content_coding::Encoder;
 use crate::wire::http1::fields::Fields;
 
-/// From this length on the rest of an identity body is spliced.
-const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
+/// From this length on the rest of an identity body is spliced, in either direction.
+pub(super) const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
 /// How much converted body may wait for its end, so that short bodies get a Content-Length.
 const LOOKAHEAD_BYTES_MAX: usize = 128 * 1024;
 /// Read from the store at once while a body is converted: 48 KiB become exactly 64 KiB of Base64.
@@ -190,9 +190,10 @@ async fn splice(
                 SpliceFault::SourceEnded => broken_off(client, BodyFault::Closed),
                 SpliceFault::SourceTimedOut => broken_off(client, BodyFault::TimedOut),
                 SpliceFault::Source(error) => broken_off(client, BodyFault::Io(error.kind())),
-                SpliceFault::NoPipe | SpliceFault::SinkTimedOut | SpliceFault::Sink(_) => {
-                    DownloadFault::Cut
-                }
+                SpliceFault::NoPipe
+                | SpliceFault::SinkTimedOut
+                | SpliceFault::Sink(_)
+                | SpliceFault::SinkSpoke => DownloadFault::Cut,
             })
         }
     }

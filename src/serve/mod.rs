@@ -36,6 +36,7 @@ pub mod settings;
 pub mod sidecar;
 pub mod sidecar_fault;
 pub mod source_address;
+pub mod spliced_upload;
 pub mod upload;
 pub mod upstream_call;
 pub mod upstreams;

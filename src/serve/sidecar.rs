@@ -365,6 +365,7 @@ async fn send(
         method: head.method(),
         host: &forwarded.host,
         path: &forwarded.path,
+        spelt: forwarded.spelt.as_deref(),
         query: &forwarded.query,
         fields: &forwarded.fields,
     };

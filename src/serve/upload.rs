@@ -193,10 +193,10 @@ impl StreamedBody<'_> {
         pool: &BufferPool,
     ) -> Result<(), PumpFault> {
         let mut buffer = pool.take(Class::Body);
-        let result = match signer {
-            Some(signer) => self.pump_signed(signer, to, idle_ms, &mut buffer).await,
-            None if self.trailer.is_some() => self.pump_unsigned(to, idle_ms, &mut buffer).await,
-            None => self.pump_plain(to, idle_ms, &mut buffer).await,
+        let result = if signer.is_some() || self.trailer.is_some() {
+            self.pump_chunks(signer, to, idle_ms, &mut buffer).await
+        } else {
+            self.pump_plain(to, idle_ms, &mut buffer).await
         };
         pool.give(buffer);
         result
@@ -227,9 +227,10 @@ impl StreamedBody<'_> {
         Ok(())
     }
 
-    async fn pump_signed(
+    /// In `aws-chunked` coding, signed if there is a signer.
+    async fn pump_chunks(
         &mut self,
-        mut signer: ChunkSigner,
+        mut signer: Option<ChunkSigner>,
         to: &mut WriteHalf<'_>,
         idle_ms: u64,
         buffer: &mut Vec<u8>,
@@ -239,47 +240,35 @@ impl StreamedBody<'_> {
             let chunk = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
             self.fill_chunk(buffer, chunk).await?;
             left -= chunk as u64;
-            let start = write_header(buffer, &mut signer);
+            let start = write_header(buffer, signer.as_mut());
             buffer.extend_from_slice(encode::CRLF);
             let range = start..buffer.len();
             send(to, buffer, range, idle_ms).await?;
         }
-        let last = signer.sign_chunk(b"");
         buffer.clear();
-        match self.trailing_checksum()? {
-            None => encode::write_signed_end(&last, buffer),
-            Some(field) => {
-                let mut canonical = Vec::new();
-                write_canonical_trailer(&[field], &mut canonical);
-                let signature = signer.sign_trailer(&canonical);
-                encode::write_signed_trailer_end(&last, &[field], &signature, buffer);
-            }
-        }
+        self.write_end(signer, buffer)?;
         let all = 0..buffer.len();
         send(to, buffer, all, idle_ms).await
     }
 
-    async fn pump_unsigned(
-        &mut self,
-        to: &mut WriteHalf<'_>,
-        idle_ms: u64,
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), PumpFault> {
-        let mut left = self.bytes;
-        while left > 0 {
-            let chunk = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-            self.fill_chunk(buffer, chunk).await?;
-            left -= chunk as u64;
-            let start = write_unsigned_header(buffer);
-            buffer.extend_from_slice(encode::CRLF);
-            let range = start..buffer.len();
-            send(to, buffer, range, idle_ms).await?;
-        }
-        buffer.clear();
+    /// The last chunk, and the trailer that was announced.
+    fn write_end(&self, signer: Option<ChunkSigner>, out: &mut Vec<u8>) -> Result<(), PumpFault> {
         let field = self.trailing_checksum()?;
-        encode::write_unsigned_trailer_end(field.as_slice(), buffer);
-        let all = 0..buffer.len();
-        send(to, buffer, all, idle_ms).await
+        let Some(mut signer) = signer else {
+            encode::write_unsigned_trailer_end(field.as_slice(), out);
+            return Ok(());
+        };
+        let last = signer.sign_chunk(b"");
+        match field {
+            None => encode::write_signed_end(&last, out),
+            Some(field) => {
+                let mut canonical = Vec::new();
+                write_canonical_trailer(&[field], &mut canonical);
+                let signature = signer.sign_trailer(&canonical);
+                encode::write_signed_trailer_end(&last, &[field], &signature, out);
+            }
+        }
+        Ok(())
     }
 
     /// The trailer field that was announced.
@@ -373,21 +362,19 @@ async fn send_chunk(
     send(to, chunk, all, idle_ms).await
 }
 
-/// As [`write_header`], without a signature.
-fn write_unsigned_header(buffer: &mut [u8]) -> usize {
-    let Some((headroom, data)) = buffer.split_first_chunk_mut::<{ encode::HEADROOM }>() else {
-        return 0;
-    };
-    encode::HEADROOM - encode::write_unsigned_header(headroom, data.len())
-}
-
 /// Writes the header of the chunk that lies behind the headroom; tells where the chunk starts now.
-fn write_header(buffer: &mut [u8], signer: &mut ChunkSigner) -> usize {
+fn write_header(buffer: &mut [u8], signer: Option<&mut ChunkSigner>) -> usize {
     let Some((headroom, data)) = buffer.split_first_chunk_mut::<{ encode::HEADROOM }>() else {
         return 0;
     };
-    let signature = signer.sign_chunk(data);
-    encode::HEADROOM - encode::write_signed_header(headroom, data.len(), &signature)
+    let used = match signer {
+        Some(signer) => {
+            let signature = signer.sign_chunk(data);
+            encode::write_signed_header(headroom, data.len(), &signature)
+        }
+        None => encode::write_unsigned_header(headroom, data.len()),
+    };
+    encode::HEADROOM - used
 }
 
 /// Sends a range of `buffer`, which keeps its bytes.

@@ -22,6 +22,8 @@ use crate::serve::inbox::Receive;
 use crate::serve::per_core::Core;
 use crate::serve::race::First;
 use crate::serve::race::race;
+use crate::serve::spliced_upload;
+use crate::serve::spliced_upload::Halt;
 use crate::serve::upload::PumpFault;
 use crate::serve::upload::Upload;
 use crate::serve::upload::send;
@@ -175,6 +177,13 @@ async fn attempt(
             memory.append_to(&mut whole);
             exchange.at_once(&mut leased.stream, whole).await
         }
+        Upload::Stream(streamed)
+            if spliced_upload::is_possible(streamed, message.signer.is_some(), &leased.stream) =>
+        {
+            exchange
+                .spliced(core, &mut leased.stream, message, body)
+                .await
+        }
         Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_) => {
             exchange
                 .side_by_side(core, &mut leased.stream, message, body)
@@ -254,6 +263,33 @@ impl Sending {
         self.read_head(stream, true).await?;
         stream.disarm();
         Ok(true)
+    }
+
+    /// Sends a body that the kernel moves. Tells whether the request was sent whole.
+    async fn spliced(
+        &mut self,
+        core: &Core,
+        stream: &mut Stream,
+        message: &mut Outgoing,
+        body: &mut Upload<'_>,
+    ) -> Result<bool, CallFailure> {
+        let Upload::Stream(streamed) = body else {
+            return self.side_by_side(core, stream, message, body).await;
+        };
+        let head = std::mem::take(&mut message.head);
+        let sent = spliced_upload::send(core, stream, head, streamed, self.idle_ms).await;
+        let (complete, answer_ms_max) = match sent {
+            Ok(()) => (true, self.answer_ms_max),
+            Err(Halt::Answered) => (false, self.answer_ms_max),
+            // The store closed its receiving side: it may have said why before it did.
+            Err(Halt::Fault(PumpFault::Store(_))) => (false, EARLY_ANSWER_MS_MAX),
+            Err(Halt::Fault(PumpFault::Client(fault))) => return Err(CallFailure::Body(fault)),
+            Err(Halt::NoPipe) => return self.side_by_side(core, stream, message, body).await,
+        };
+        stream.arm(answer_ms_max, Cut::Both);
+        self.read_head(stream, complete).await?;
+        stream.disarm();
+        Ok(complete)
     }
 
     /// Sends while it listens, since a store may answer before it has read the body. Tells whether the request was sent

@@ -40,6 +40,8 @@ mod retry;
 mod roles;
 mod several_documents;
 mod sidecar;
+mod sidecar_callers;
+mod sidecar_faults;
 mod signing;
 mod snapshots;
 mod store_faults;

@@ -23,6 +23,7 @@ use crate::support::gateway::on_each_driver;
 use crate::support::message::Message;
 use crate::support::program::ended;
 use crate::support::program::sluicegate;
+use crate::support::sidecar::error_code;
 use crate::support::sidecar::sidecar_of;
 use crate::support::sidecar::sidecar_settings;
 use crate::support::signer::BOB;
@@ -120,9 +121,7 @@ fn pattern(bytes: u32) -> Vec<u8> {
 }
 
 fn code(answer: &Message) -> String {
-    let text = String::from_utf8(answer.body.clone()).unwrap();
-    let rest = text.split_once("<Code>").map_or("", |(_, rest)| rest);
-    let code = rest.split_once('<').map_or("", |(code, _)| code);
+    let code = error_code(answer);
     format!("{} {code}", answer.status())
 }
 
@@ -263,7 +262,10 @@ fn requests_and_responses_pass_as_they_are() {
         assert_eq!(answer.field("content-range"), Some("bytes 0-1/9"));
         assert_eq!(answer.field("x-hop"), None);
         let seen = store.requests().pop().unwrap();
-        assert_eq!(seen.second_word(), "/b/a%20b//c/../%2B/%C3%BC?versionId=1");
+        assert_eq!(
+            seen.second_word(),
+            "/b/a%20b//c/../%2B%2F%C3%BC?versionId=1"
+        );
         assert_eq!(
             (seen.field("range"), seen.field("x-amz-meta-a")),
             (Some("bytes=0-1"), Some("1"))

@@ -9,11 +9,14 @@ mod tests;
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::io::PipeReader;
 use std::io::PipeWriter;
 use std::os::fd::AsRawFd;
 use std::os::fd::RawFd;
+use std::pin::pin;
+use std::task::Poll;
 
 use nix::errno::Errno;
 use nix::fcntl::FcntlArg;
@@ -23,6 +26,7 @@ use nix::fcntl::fcntl;
 use crate::net::deadline::Cut;
 use crate::net::driver::yield_now;
 use crate::net::stream::Stream;
+use crate::net::stream::Unread;
 
 /// Pipes of one core, lent and kept together: an unprivileged user has 64 MiB of pipe buffers before new pipes shrink.
 pub const PIPES_MAX: usize = 32;
@@ -67,6 +71,18 @@ pub enum SpliceFault {
     Source(io::Error),
     /// Sending failed.
     Sink(io::Error),
+    /// The sink has sent something, or closed, before it got everything.
+    SinkSpoke,
+}
+
+/// How a transfer waits.
+#[derive(Clone, Copy)]
+struct Manner {
+    idle_ms_max: u64,
+    /// What a silent source gets shut.
+    source_cut: Cut,
+    /// What the sink says ends the transfer.
+    heeds_sink: bool,
 }
 
 /// Empty whenever it is kept.
@@ -124,6 +140,41 @@ pub async fn splice_exact(
     count: u64,
     idle_ms_max: u64,
 ) -> Result<(), SpliceError> {
+    let manner = Manner {
+        idle_ms_max,
+        source_cut: Cut::Both,
+        heeds_sink: false,
+    };
+    transfer(pipes, source, sink, count, manner).await
+}
+
+/// As [`splice_exact`], but ends when it has to wait and the sink has sent something or closed, as a server that answers
+/// before it has read everything. A silent source is shut for receiving only, so that it can be told.
+///
+/// # Errors
+/// See [`SpliceFault`]. Unless it is `NoPipe`, nothing more can be sent to the sink or read from the source.
+pub async fn splice_until_told(
+    pipes: &PipePool,
+    source: &mut Stream,
+    sink: &mut Stream,
+    count: u64,
+    idle_ms_max: u64,
+) -> Result<(), SpliceError> {
+    let manner = Manner {
+        idle_ms_max,
+        source_cut: Cut::Read,
+        heeds_sink: true,
+    };
+    transfer(pipes, source, sink, count, manner).await
+}
+
+async fn transfer(
+    pipes: &PipePool,
+    source: &mut Stream,
+    sink: &mut Stream,
+    count: u64,
+    manner: Manner,
+) -> Result<(), SpliceError> {
     // On every early end the pipe is closed here: what is left in it would reach another client.
     let Some((pipe, lending)) = pipes.lend() else {
         return Err(SpliceError {
@@ -136,15 +187,13 @@ pub async fn splice_exact(
     while moved < count {
         let broken = |fault| SpliceError { moved, fault };
         let wanted = usize::try_from(count.saturating_sub(moved)).unwrap_or(usize::MAX);
-        let filled = fill(&pipe, source, wanted, idle_ms_max)
+        let filled = fill(&pipe, source, sink, wanted, manner)
             .await
             .map_err(broken)?;
         let mut left = filled;
         while left > 0 {
             let broken = |fault| SpliceError { moved, fault };
-            let sent = drain(&pipe, sink, left, idle_ms_max)
-                .await
-                .map_err(broken)?;
+            let sent = drain(&pipe, sink, left, manner).await.map_err(broken)?;
             left = left.saturating_sub(sent);
             moved = moved.saturating_add(bytes(sent));
         }
@@ -163,8 +212,9 @@ pub async fn splice_exact(
 async fn fill(
     pipe: &Pipe,
     source: &mut Stream,
+    sink: &mut Stream,
     wanted: usize,
-    idle_ms_max: u64,
+    manner: Manner,
 ) -> Result<usize, SpliceFault> {
     let wanted = wanted.min(pipe.bytes_max);
     loop {
@@ -177,9 +227,16 @@ async fn fill(
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(SpliceFault::Source(error.into())),
         }
-        source.arm(idle_ms_max, Cut::Both);
-        let ready = source.readable().await;
+        source.arm(manner.idle_ms_max, manner.source_cut);
+        let ready = if manner.heeds_sink {
+            either(source.readable(), sink.readable()).await
+        } else {
+            source.readable().await
+        };
         source.disarm();
+        if manner.heeds_sink && sink.unread() != Unread::Nothing {
+            return Err(SpliceFault::SinkSpoke);
+        }
         ready.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => SpliceFault::SourceTimedOut,
             _ => SpliceFault::Source(error),
@@ -192,7 +249,7 @@ async fn drain(
     pipe: &Pipe,
     sink: &mut Stream,
     left: usize,
-    idle_ms_max: u64,
+    manner: Manner,
 ) -> Result<usize, SpliceFault> {
     loop {
         match splice(pipe.reader.as_raw_fd(), sink.raw_fd(), left) {
@@ -202,14 +259,31 @@ async fn drain(
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(SpliceFault::Sink(error.into())),
         }
-        sink.arm(idle_ms_max, Cut::Both);
-        let ready = sink.writable().await;
+        sink.arm(manner.idle_ms_max, Cut::Both);
+        let ready = if manner.heeds_sink {
+            sink.writable_or_readable().await
+        } else {
+            sink.writable().await
+        };
         sink.disarm();
+        if manner.heeds_sink && ready.is_ok() && sink.unread() != Unread::Nothing {
+            return Err(SpliceFault::SinkSpoke);
+        }
         ready.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => SpliceFault::SinkTimedOut,
             _ => SpliceFault::Sink(error),
         })?;
     }
+}
+
+/// Waits for the one that is ready first. Both may be dropped.
+async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
+    })
+    .await
 }
 
 /// Never waits: the flag speaks for the pipe, and every [`Stream`] is non-blocking.
@@ -259,6 +333,7 @@ impl fmt::Display for SpliceError {
             SpliceFault::SinkTimedOut => f.write_str("the sink took nothing in time"),
             SpliceFault::Source(cause) => write!(f, "receiving failed: {cause}"),
             SpliceFault::Sink(cause) => write!(f, "sending failed: {cause}"),
+            SpliceFault::SinkSpoke => f.write_str("the sink spoke before it had everything"),
         }
     }
 }

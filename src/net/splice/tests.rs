@@ -227,3 +227,62 @@ fn no_more_pipes_than_allowed_are_lent() {
             .unwrap();
     });
 }
+
+#[test]
+fn what_the_sink_says_ends_a_transfer_that_waits() {
+    on_each_driver(async |core| {
+        let pipes = PipePool::new();
+        for closes in [false, true] {
+            // It waits for the source.
+            let (mut source, _feeder) = stream_pair(&core.deadlines);
+            let (mut sink, mut taker) = stream_pair(&core.deadlines);
+            drop(spawn(async move {
+                sleep_ms(1).await;
+                if closes {
+                    drop(taker);
+                } else {
+                    taker.send_all(b"no".to_vec(), 0..2).await.0.unwrap();
+                    taker.readable().await.unwrap();
+                }
+            }));
+            let told = splice_until_told(&pipes, &mut source, &mut sink, 9, IDLE_MS).await;
+            let error = told.unwrap_err();
+            assert!(matches!(error.fault, SpliceFault::SinkSpoke), "{error}");
+            assert_eq!(pipes.lent(), 0);
+        }
+        // It waits for the sink, which reads nothing.
+        let (mut source, mut feeder) = stream_pair(&core.deadlines);
+        let (mut sink, mut taker) = stream_pair(&core.deadlines);
+        drop(spawn(async move {
+            // Ends when the source is dropped.
+            let _ended = feeder.send_all(pattern(64 << 20), 0..64 << 20).await.0;
+        }));
+        drop(spawn(async move {
+            sleep_ms(50).await;
+            taker.send_all(b"no".to_vec(), 0..2).await.0.unwrap();
+            taker.writable().await.unwrap();
+            sleep_ms(IDLE_MS).await;
+        }));
+        let told = splice_until_told(&pipes, &mut source, &mut sink, 64 << 20, IDLE_MS).await;
+        let error = told.unwrap_err();
+        assert!(matches!(error.fault, SpliceFault::SinkSpoke), "{error}");
+    });
+}
+
+#[test]
+fn a_source_that_stalls_can_still_be_told() {
+    on_each_driver(async |core| {
+        let pipes = PipePool::new();
+        let (mut source, mut feeder) = stream_pair(&core.deadlines);
+        let (mut sink, _taker) = stream_pair(&core.deadlines);
+        let told = splice_until_told(&pipes, &mut source, &mut sink, 9, 1).await;
+        let error = told.unwrap_err();
+        assert!(
+            matches!(error.fault, SpliceFault::SourceTimedOut),
+            "{error}"
+        );
+        source.send_all(b"408".to_vec(), 0..3).await.0.unwrap();
+        let (received, seen) = feeder.recv_append(Vec::with_capacity(8)).await;
+        assert_eq!((received.unwrap(), seen.as_slice()), (3, &b"408"[..]));
+    });
+}

@@ -17,6 +17,7 @@ pub use halves::WriteHalf;
 #[cfg(test)]
 mod tests;
 
+use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
@@ -25,6 +26,8 @@ use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::task::Poll;
 
 use bytes::Bytes;
 use monoio::io::OwnedReadHalf;
@@ -280,6 +283,28 @@ impl Stream {
     pub async fn writable(&mut self) -> io::Result<()> {
         let ready = self.socket.whole()?.writable(false).await;
         if self.deadline.fired() == Some(Cut::Both) {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            ready
+        }
+    }
+
+    /// Waits for room to send, or for something to receive. May be dropped.
+    ///
+    /// # Errors
+    /// `TimedOut` if a deadline has passed.
+    pub async fn writable_or_readable(&mut self) -> io::Result<()> {
+        let ready = {
+            let tcp = self.socket.whole()?;
+            let mut writable = pin!(tcp.writable(false));
+            let mut readable = pin!(tcp.readable(false));
+            poll_fn(|context| match writable.as_mut().poll(context) {
+                Poll::Pending => readable.as_mut().poll(context),
+                ready => ready,
+            })
+            .await
+        };
+        if self.timed_out() {
             Err(io::ErrorKind::TimedOut.into())
         } else {
             ready

@@ -89,8 +89,10 @@ fn bucket_of_host<'h>(host: &'h [u8], domains: &[String]) -> Option<&'h str> {
 pub struct Forwarded {
     /// The Host field.
     pub host: String,
-    /// Percent-encoded as SigV4 has it, with a leading slash: what is signed is what is sent.
+    /// Percent-encoded as SigV4 has it, with a leading slash: what is signed.
     pub path: Vec<u8>,
+    /// The same with the slashes that the client escaped still escaped, if there are any: what is sent.
+    pub spelt: Option<Vec<u8>>,
     /// Percent-encoded, without `?`, without the client's signature.
     pub query: Vec<u8>,
     /// All fields but Host, Connection, framing and those of SigV4.
@@ -108,41 +110,81 @@ impl Forwarded {
         authority: &str,
         addressing: Addressing,
     ) -> Result<Self, S3Fault> {
-        let mut host = authority.to_owned();
-        let mut path = Vec::with_capacity(received.path.len() + 16);
-        let encode = |path: &mut Vec<u8>, bytes: &[u8]| {
-            percent::encode_into(path, &percent::decode(bytes), Keep::UnreservedAndSlash);
+        let (host, path) = place(received, authority, addressing, encode)?;
+        let spelt = if has_escaped_slash(received.path) {
+            Some(place(received, authority, addressing, encode_but_slashes)?.1)
+        } else {
+            None
         };
-        match (received.host_bucket, addressing) {
-            (Some(bucket), Addressing::Path) => {
-                path.push(b'/');
-                encode(&mut path, bucket.as_bytes());
-                if received.path != b"/" {
-                    encode(&mut path, received.path);
-                }
-            }
-            (Some(bucket), Addressing::VirtualHost) => {
-                host = format!("{bucket}.{authority}");
-                encode(&mut path, received.path);
-            }
-            (None, Addressing::VirtualHost) => {
-                let rest = received.path.get(1..).unwrap_or_default();
-                let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
-                let (bucket, key) = rest.split_at_checked(end).unwrap_or((rest, b""));
-                if !bucket.is_empty() {
-                    host = format!("{}.{authority}", host_label(bucket)?);
-                }
-                encode(&mut path, if key.is_empty() { b"/" } else { key });
-            }
-            (None, Addressing::Path) => encode(&mut path, received.path),
-        }
         Ok(Self {
             host,
             path,
+            spelt,
             query: query(received.query),
             fields: fields(&head.fields),
         })
     }
+}
+
+/// Host and path where the store wants the bucket, the path written by `encode`.
+fn place(
+    received: &Received<'_>,
+    authority: &str,
+    addressing: Addressing,
+    encode: impl Fn(&mut Vec<u8>, &[u8]),
+) -> Result<(String, Vec<u8>), S3Fault> {
+    let mut host = authority.to_owned();
+    let mut path = Vec::with_capacity(received.path.len() + 16);
+    match (received.host_bucket, addressing) {
+        (Some(bucket), Addressing::Path) => {
+            path.push(b'/');
+            encode(&mut path, bucket.as_bytes());
+            if received.path != b"/" {
+                encode(&mut path, received.path);
+            }
+        }
+        (Some(bucket), Addressing::VirtualHost) => {
+            host = format!("{bucket}.{authority}");
+            encode(&mut path, received.path);
+        }
+        (None, Addressing::VirtualHost) => {
+            let rest = received.path.get(1..).unwrap_or_default();
+            let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
+            let (bucket, key) = rest.split_at_checked(end).unwrap_or((rest, b""));
+            if !bucket.is_empty() {
+                host = format!("{}.{authority}", host_label(bucket)?);
+            }
+            encode(&mut path, if key.is_empty() { b"/" } else { key });
+        }
+        (None, Addressing::Path) => encode(&mut path, received.path),
+    }
+    Ok((host, path))
+}
+
+/// As SigV4 writes a path: decoded once, encoded once.
+fn encode(path: &mut Vec<u8>, bytes: &[u8]) {
+    percent::encode_into(path, &percent::decode(bytes), Keep::UnreservedAndSlash);
+}
+
+/// As [`encode`], but an escaped slash stays one.
+fn encode_but_slashes(path: &mut Vec<u8>, mut bytes: &[u8]) {
+    while let Some(at) = escaped_slash(bytes) {
+        encode(path, bytes.get(..at).unwrap_or_default());
+        path.extend_from_slice(b"%2F");
+        bytes = bytes.get(at + 3..).unwrap_or_default();
+    }
+    encode(path, bytes);
+}
+
+fn has_escaped_slash(path: &[u8]) -> bool {
+    escaped_slash(path).is_some()
+}
+
+fn escaped_slash(path: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'%', path).find(|&at| {
+        path.get(at..at + 3)
+            .is_some_and(|escape| escape.eq_ignore_ascii_case(b"%2F"))
+    })
 }
 
 fn host_label(bucket: &[u8]) -> Result<&str, S3Fault> {
@@ -316,6 +358,26 @@ mod tests {
             ("/", "/"),
         ] {
             assert_eq!(place(target, "a", Addressing::Path).1, path, "{target}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_is_sent_as_it_is_and_signed_as_a_slash() {
+        for (target, addressing, path, spelt) in [
+            ("/b/a%2Fb", Addressing::Path, "/b/a/b", Some("/b/a%2Fb")),
+            (
+                "/b/%2f+%2F",
+                Addressing::Path,
+                "/b//%2B/",
+                Some("/b/%2F%2B%2F"),
+            ),
+            ("/b/a%2Fb", Addressing::VirtualHost, "/a/b", Some("/a%2Fb")),
+            ("/b/a%252Fb", Addressing::Path, "/b/a%252Fb", None),
+            ("/b/a%2", Addressing::Path, "/b/a%252", None),
+        ] {
+            let made = forwarded(&format!("GET {target} HTTP/1.1\r\nHost: x"), addressing);
+            assert_eq!(made.path, path.as_bytes(), "{target}");
+            assert_eq!(made.spelt.as_deref(), spelt.map(str::as_bytes), "{target}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! Reading the `aws-chunked` coding: strict, from pieces of any size (spec 10, "Chunked signing", "Trailers").
 //!
-//! What is not exactly the coding is refused: a lenient reading is how chunk framing ends up inside objects.
+//! What is not exactly the coding is refused: a lenient reading is how chunk framing ends up inside objects. The one liberty is
+//! that of the S3 guide's own examples ("Signature calculations for trailing headers"), which MinIO's clients follow: a trailer
+//! line may end with LF, and CRLF then ends the lines before it, not the body.
 
+use crate::wire::http1::chunked::take_data;
 use crate::wire::http1::fields::is_token;
 use crate::wire::http1::fields::trim_blanks;
 use crate::wire::sigv4::canonical_headers::Header;
@@ -56,6 +59,8 @@ pub struct Decoder {
     line: Vec<u8>,
     trailer: Vec<(Vec<u8>, Vec<u8>)>,
     trailer_bytes: usize,
+    /// The last trailer line ended with LF alone.
+    after_line_feed: bool,
     check: Option<Check>,
 }
 
@@ -85,6 +90,7 @@ impl Decoder {
             line: Vec::new(),
             trailer: Vec::new(),
             trailer_bytes: 0,
+            after_line_feed: false,
             check: signer.map(|signer| Check {
                 signer,
                 data: PayloadHasher::new(),
@@ -110,17 +116,13 @@ impl Decoder {
                 State::Done => break,
                 State::Failed(error) => return Err(error),
                 State::Data { left } => {
-                    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(room);
-                    let (data, after) = rest.split_at_checked(wanted).unwrap_or((rest, b""));
-                    if data.is_empty() {
+                    let Some(data) = take_data(&mut rest, left, &mut room) else {
                         break;
-                    }
+                    };
                     out.extend_from_slice(data);
                     if let Some(check) = &mut self.check {
                         check.data.update(data);
                     }
-                    rest = after;
-                    room -= data.len();
                     self.state = match left.saturating_sub(data.len() as u64) {
                         0 => State::DataEnd { seen: 0 },
                         left => State::Data { left },
@@ -174,7 +176,10 @@ impl Decoder {
                 if self.trailer_bytes > TRAILER_BYTES_MAX {
                     return Err(DecodeError::Trailer);
                 }
-                if self.end_of_line(byte, TRAILER_BYTES_MAX, DecodeError::Trailer)? {
+                if byte == b'\n' && self.line.last().is_some_and(|&last| last != b'\r') {
+                    self.after_trailer_field()?;
+                    self.after_line_feed = true;
+                } else if self.end_of_line(byte, TRAILER_BYTES_MAX, DecodeError::Trailer)? {
                     return self.after_trailer_line();
                 }
                 Ok(State::TrailerLine)
@@ -236,11 +241,18 @@ impl Decoder {
     }
 
     fn after_trailer_line(&mut self) -> Result<State, DecodeError> {
-        let line = std::mem::take(&mut self.line);
-        if line.is_empty() {
+        let ends_lines = std::mem::take(&mut self.after_line_feed);
+        if !self.line.is_empty() {
+            self.after_trailer_field()?;
+        } else if !ends_lines {
             self.check_trailer()?;
             return Ok(State::Done);
         }
+        Ok(State::TrailerLine)
+    }
+
+    fn after_trailer_field(&mut self) -> Result<(), DecodeError> {
+        let line = std::mem::take(&mut self.line);
         let colon = memchr::memchr(b':', &line).ok_or(DecodeError::Trailer)?;
         let (name, value) = line.split_at(colon);
         let value = trim_blanks(value.get(1..).unwrap_or_default());
@@ -250,7 +262,7 @@ impl Decoder {
         }
         self.trailer
             .push((name.to_ascii_lowercase(), value.to_vec()));
-        Ok(State::TrailerLine)
+        Ok(())
     }
 
     fn check_chunk(&mut self) -> Result<(), DecodeError> {
@@ -413,6 +425,33 @@ mod tests {
     }
 
     #[test]
+    fn a_trailer_line_may_end_with_a_line_feed() {
+        let unsigned = UNSIGNED.replace("==\r\n\r\n", "==\n\r\n\r\n").into_bytes();
+        let signed = String::from_utf8(signed(true)).unwrap();
+        let signed = signed.replace("==\r\n", "==\n\r\n").into_bytes();
+        let several = b"0\r\nx-a:1\nx-amz-checksum-crc32:DUoRhQ==\nx-b:2\n\r\n\r\n".to_vec();
+        for (chunks, wire, data) in [
+            (Chunks::Unsigned, unsigned, "hello world"),
+            (Chunks::Signed, signed, "hello world"),
+            (Chunks::Unsigned, several, ""),
+        ] {
+            for step in 1..=wire.len() {
+                let check = chunks == Chunks::Signed;
+                let (out, checksum, used) = decoded(chunks, check, &wire, step, 5).unwrap();
+                assert_eq!(out, data.as_bytes());
+                assert_eq!((checksum, used), (Some(b"DUoRhQ==".to_vec()), wire.len()));
+            }
+        }
+        let not_whole = b"0\r\nx-a:1\n\r\n";
+        let mut decoder = Decoder::new(Chunks::Unsigned, None);
+        assert_eq!(
+            decoder.decode(not_whole, &mut Vec::new(), 9),
+            Ok(not_whole.len())
+        );
+        assert!(!decoder.is_done());
+    }
+
+    #[test]
     fn every_changed_byte_of_a_signed_body_is_noticed() {
         let wire = signed(true);
         for at in 0..wire.len() {
@@ -452,7 +491,9 @@ mod tests {
             ("0\r\nx y:z\r\n\r\n", Trailer),
             ("0\r\n:z\r\n\r\n", Trailer),
             ("0\r\na:b\r\nA:c\r\n\r\n", Trailer),
-            ("0\r\na:b\n\r\n\r\n", Trailer),
+            ("0\r\n\n", Trailer),
+            ("0\r\na:b\n\n", Trailer),
+            ("0\r\na:b\r\n\n", Trailer),
             (trailer.as_str(), Trailer),
             (signed_by_nobody.as_str(), Trailer),
         ] {

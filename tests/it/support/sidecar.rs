@@ -9,6 +9,7 @@ use sluicegate::serve::settings::SidecarSettings;
 
 use super::documents::objects;
 use super::gateway::settings;
+use super::message::Message;
 
 /// Settings of a sidecar that serves everybody, in front of the store at `url`; to be changed by a test.
 pub(crate) fn sidecar_settings(driver: DriverChoice, url: &str) -> ServeSettings {
@@ -22,6 +23,14 @@ pub(crate) fn sidecar_settings(driver: DriverChoice, url: &str) -> ServeSettings
         allow_lists: std::collections::HashMap::new(),
     });
     settings
+}
+
+/// The code of S3's error body; empty if there is none.
+pub(crate) fn error_code(answer: &Message) -> String {
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let rest = text.split_once("<Code>").map_or("", |(_, rest)| rest);
+    let code = rest.split_once('<').map_or("", |(code, _)| code);
+    code.to_owned()
 }
 
 /// What these settings serve, to be changed by a test.

@@ -95,14 +95,10 @@ impl ChunkedDecoder {
                 State::Done => break,
                 State::Failed(error) => return Err(error),
                 State::Data { left } => {
-                    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(room);
-                    let (data, after) = rest.split_at_checked(wanted).unwrap_or((rest, b""));
-                    if data.is_empty() {
+                    let Some(data) = take_data(&mut rest, left, &mut room) else {
                         break;
-                    }
+                    };
                     output.extend_from_slice(data);
-                    rest = after;
-                    room -= data.len();
                     self.state = after_data(left, data.len());
                 }
                 state => {
@@ -206,6 +202,20 @@ impl Default for ChunkedDecoder {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Takes the data of a chunk with `left` bytes to come off the front of `rest`, as far as there is `room`; `None` if that is
+/// nothing.
+pub(in crate::wire) fn take_data<'i>(
+    rest: &mut &'i [u8],
+    left: u64,
+    room: &mut usize,
+) -> Option<&'i [u8]> {
+    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(*room);
+    let (data, after) = rest.split_at_checked(wanted).unwrap_or((rest, b""));
+    *rest = after;
+    *room -= data.len();
+    Some(data).filter(|data| !data.is_empty())
 }
 
 fn after_data(left: u64, taken: usize) -> State {
