@@ -93,10 +93,6 @@ fn running(args: &SidecarArgs, file: &ConfigFile) -> Result<RunSettings, Failure
     {
         running.timeouts.integration_ms_max = ANSWER_MS_DEFAULT;
     }
-    if running.access_log.take().is_some() {
-        let message = "--access-log is for `serve`: its variables speak of an API; `sidecar` has no access log in this version";
-        return Err(Failure::new(Exit::WrongUsage, message));
-    }
     Ok(running)
 }
 

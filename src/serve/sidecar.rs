@@ -2,7 +2,10 @@
 
 use crate::api::content_handling::Conversion;
 use crate::net::clock;
+use crate::net::clock::Now;
+use crate::pipeline::access_log::ToldExchange;
 use crate::pipeline::body_plan::BodyContent;
+use crate::pipeline::context::RequestContext;
 use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::s3_operation::S3Operation;
@@ -82,6 +85,7 @@ pub async fn exchange(
     };
     let ids = RequestIds::new(&random, now.unix, None);
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
+    let peer = Peer::of(client, &record);
     record.set_series(sidecar_series(head.method()));
     let framing = request_framing(head);
     let mut arrival = Arrival {
@@ -113,14 +117,14 @@ pub async fn exchange(
         }
         Err(Failure::Fault(fault)) => {
             tracing::debug!(request_id = ids.request_id(), code = fault.code, "fault");
-            record.set_refused(fault.status);
+            note_fault(&record, &fault);
             let (fields, body) = fault.render(ids.request_id());
             say(core, &mut side, fault.status, &fields, &body).await
         }
         Err(Failure::ClientGone) => Next::Cut,
     };
     record.add_request_bytes(arrival.reader.received());
-    core.count(&record, clock::monotonic_us());
+    tell(core, now, &ids, &peer, &record, Some(head));
     match next {
         Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
         next => next,
@@ -129,9 +133,10 @@ pub async fn exchange(
 
 /// Answers bytes that are no request, or none that is taken; the connection ends.
 pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
-    let now = clock::now().unix;
-    let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now, None);
+    let now = clock::now();
+    let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
+    let peer = Peer::of(client, &record);
     let fault = S3Fault::unreadable_head(status);
     let (fields, body) = fault.render(ids.request_id());
     let mut side = ClientSide {
@@ -139,13 +144,62 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         version: Version::Http11,
         is_head: false,
         keep_alive: false,
-        now,
+        now: now.unix,
         record: &record,
     };
-    record.set_refused(fault.status);
+    note_fault(&record, &fault);
     let next = say(core, &mut side, fault.status, &fields, &body).await;
-    core.count(&record, clock::monotonic_us());
+    tell(core, now, &ids, &peer, &record, None);
     next
+}
+
+/// What a log may ask of the client's connection.
+struct Peer {
+    /// Empty if no log will ask for it.
+    source_ip: String,
+    is_secure: bool,
+}
+
+impl Peer {
+    fn of(client: &Client, record: &ExchangeRecord) -> Self {
+        let source_ip = record.keeps_texts().then(|| client.peer.source_ip());
+        Self {
+            source_ip: source_ip.unwrap_or_default(),
+            is_secure: client.is_secure,
+        }
+    }
+}
+
+/// Notes what the sidecar says by itself.
+fn note_fault(record: &ExchangeRecord, fault: &S3Fault) {
+    record.set_refused(fault.status);
+    record.tell("error.message", &fault.message);
+    record.tell("error.responseType", fault.code);
+}
+
+/// Tells of an exchange that is over.
+fn tell(
+    core: &Core,
+    now: Now,
+    ids: &RequestIds,
+    peer: &Peer,
+    record: &ExchangeRecord,
+    head: Option<&RequestHead>,
+) {
+    let context = RequestContext {
+        ids,
+        time: now.unix,
+        time_millis: now.millis,
+        source_ip: &peer.source_ip,
+        is_secure: peer.is_secure,
+        record,
+    };
+    core.tell(&ToldExchange {
+        context: &context,
+        head,
+        table: None,
+        ended_us: clock::monotonic_us(),
+    });
 }
 
 /// What the checks of a head leave to its body.
@@ -172,7 +226,7 @@ async fn answer(
         settings.endpoint.authority(),
         sidecar.addressing,
     )?;
-    let admitted = admit(core, sidecar, head, &received, &forwarded)?;
+    let admitted = admit(core, sidecar, head, &received, &forwarded, record)?;
     let mode = BodyMode::read(&head.fields)?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     let announced = match mode {
@@ -223,6 +277,7 @@ fn admit<'s>(
     head: &RequestHead,
     received: &Received<'_>,
     forwarded: &Forwarded,
+    record: &ExchangeRecord,
 ) -> Result<Admitted<'s>, S3Fault> {
     let mut admitted = Admitted {
         chunks: None,
@@ -234,6 +289,7 @@ fn admit<'s>(
     let region = core.settings.region.as_deref().unwrap_or(REGION_DEFAULT);
     let now = clock::now().unix;
     let caller = authenticate(head, received, &sidecar.identities, region, now)?;
+    record.tell_caller(caller.identity);
     admitted.chunks = Some(caller.chunks);
     let id = &caller.identity.credentials.access_key_id;
     if let Some(list) = sidecar.allow_lists.get(id) {

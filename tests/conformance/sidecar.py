@@ -4,10 +4,11 @@ import argparse
 import concurrent.futures
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 import urllib.request
 
@@ -16,7 +17,9 @@ import boto3.s3.transfer
 import botocore.config
 import botocore.exceptions
 
+import sidecar_clients
 import store
+from sidecar_process import Sidecar, same, told
 
 BUCKET = "through"
 ODD_KEYS = ["a b", "a+b", "per%25cent", "ä/ö", "q?m=1&x", "tail/", "(x)!*'", "日本", "tilde~", "a//b", "semi;colon", "hash#tag"]
@@ -24,28 +27,15 @@ NOBODY = ("any", "any")
 
 
 class World:
-    def __init__(self, arguments, endpoint):
-        self.endpoint = endpoint
+    def __init__(self, arguments, running, process):
+        self.running = running
+        self.endpoint = running.endpoint
         self.arguments = arguments
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SLUICEGATE_"))}
-        environment |= {"AWS_ACCESS_KEY_ID": store.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": store.SECRET_KEY}
-        self.process = subprocess.Popen(
-            [arguments.binary, "sidecar", "--listen", "127.0.0.1:0", "--s3-endpoint", endpoint],
-            stdout=subprocess.PIPE, env=environment, text=True,
-        )
-        self.sidecar = None
-        for line in self.process.stdout:
-            if found := re.search(r"AWS_ENDPOINT_URL_S3=(\S+)", line):
-                self.sidecar = found[1]
-                break
-        assert self.sidecar, "the sidecar did not start"
-        self.direct = store.client(endpoint)
+        self.process = process
+        self.sidecar = process.url
+        self.direct = store.client(self.endpoint)
         self.through = store.client(self.sidecar, NOBODY)
         self.direct.create_bucket(Bucket=BUCKET)
-
-    def rss_max_mib(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as status:
-            return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) / 1024
 
     def aws(self, *arguments):
         environment = os.environ | {
@@ -55,24 +45,6 @@ class World:
         run = subprocess.run([self.arguments.aws, *arguments], env=environment, capture_output=True, text=True, timeout=300)
         assert run.returncode == 0, run.stderr
         return run.stdout
-
-
-def told(call):
-    """What a client sees, without what differs between any two calls."""
-    try:
-        answer = call()
-    except botocore.exceptions.ClientError as error:
-        return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
-    status = answer.pop("ResponseMetadata")["HTTPStatusCode"]
-    if "Body" in answer:
-        answer["Body"] = answer["Body"].read()
-    return status, answer
-
-
-def same(world, call):
-    direct, through = told(lambda: call(world.direct)), told(lambda: call(world.through))
-    assert direct == through, f"direct {direct}\nthrough {through}"
-    return through
 
 
 def odd_keys_are_the_same_keys(world):
@@ -178,10 +150,35 @@ def listings(world):
     assert direct == through and len(through) == world.arguments.keys
 
 
-def wrong_credentials_give_the_stores_error(world):
-    wrong = store.client(world.endpoint, ("unknown", "unknown"))
-    status = told(lambda: wrong.list_buckets())[1]
-    assert status == 403
+def a_store_that_comes_back_is_used_at_once(world):
+    """GETs go on while the store's process ends and starts again; none fails once it answers a direct call."""
+    world.direct.put_object(Bucket=BUCKET, Key="survivor", Body=b"still here")
+    is_back, ends, late = threading.Event(), threading.Event(), []
+
+    def load(_):
+        s3 = store.client(world.sidecar, NOBODY)
+        while not ends.is_set():
+            was_back = is_back.is_set()
+            try:
+                ok = s3.get_object(Bucket=BUCKET, Key="survivor")["Body"].read() == b"still here"
+            except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+                ok = error
+            if was_back:
+                late.append(ok)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        runs = [pool.submit(load, number) for number in range(8)]
+        time.sleep(1)
+        world.running.restart()
+        while told(lambda: world.direct.get_object(Bucket=BUCKET, Key="survivor"))[0] != 200:
+            time.sleep(0.2)
+        is_back.set()
+        time.sleep(3)
+        ends.set()
+        for run in runs:
+            run.result()
+    failed = [one for one in late if one is not True]
+    assert len(late) > 50 and not failed, f"{len(failed)} of {len(late)}: {failed[:3]}"
 
 
 def memory_stays_small(world):
@@ -205,14 +202,14 @@ def memory_stays_small(world):
 
     with concurrent.futures.ThreadPoolExecutor(world.arguments.transfers) as pool:
         list(pool.map(transfer, range(world.arguments.transfers)))
-    peak = world.rss_max_mib()
+    peak = world.process.rss_max_mib()
     print(f"        peak of {peak:.1f} MiB")
     assert peak < 48, peak
 
 
 CHECKS = [
     odd_keys_are_the_same_keys, every_checksum_passes, ranges_and_conditions, copies_and_tags, presigned_urls,
-    multipart_of_many_mebibytes, the_cli, listings, wrong_credentials_give_the_stores_error, memory_stays_small,
+    multipart_of_many_mebibytes, the_cli, listings, *sidecar_clients.CHECKS, memory_stays_small, a_store_that_comes_back_is_used_at_once,
 ]
 
 
@@ -221,27 +218,31 @@ def main():
     parser.add_argument("--binary", required=True)
     parser.add_argument("--weed", required=True)
     parser.add_argument("--aws", required=True)
+    parser.add_argument("--rclone", required=True)
+    parser.add_argument("--s3cmd", required=True)
     parser.add_argument("--mib", type=int, default=256)
     parser.add_argument("--transfers", type=int, default=4)
     parser.add_argument("--keys", type=int, default=2000)
+    parser.add_argument("--large", action="store_true", help="16 transfers at once and 10,000 keys")
+    parser.add_argument("--only", default="", help="checks with this in their name")
     arguments = parser.parse_args()
-    for name in ("binary", "weed", "aws"):
+    if arguments.large:
+        arguments.transfers, arguments.keys = 16, 10_000
+    checks = [one for one in CHECKS if arguments.only in one.__name__]
+    for name in ("binary", "weed", "aws", "s3cmd"):
         setattr(arguments, name, os.path.abspath(getattr(arguments, name)))
     failed = 0
-    with store.seaweedfs(arguments.weed) as endpoint:
-        world = World(arguments, endpoint)
-        try:
-            for one in CHECKS:
-                name = one.__name__.replace("_", " ")
-                try:
-                    one(world)
-                    print(f"ok      {name}", flush=True)
-                except Exception:  # a failing check must not hide the others
-                    failed += 1
-                    print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)
-        finally:
-            store.stop(world.process)
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
+    with store.running(arguments.weed) as running, Sidecar(arguments, running.endpoint) as process:
+        world = World(arguments, running, process)
+        for one in checks:
+            name = one.__name__.replace("_", " ")
+            try:
+                one(world)
+                print(f"ok      {name}", flush=True)
+            except Exception:  # a failing check must not hide the others
+                failed += 1
+                print(f"FAILED  {name}\n{traceback.format_exc()}", flush=True)
+    print(f"{len(checks) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 

@@ -48,38 +48,62 @@ def stop(process):
         process.wait()
 
 
+class Running:
+    """The store's process, which may be ended and started again at the same place."""
+
+    def __init__(self, weed, folder):
+        names = ("master", "volume", "filer", "s3", "master.grpc", "volume.grpc", "filer.grpc", "s3.grpc")
+        ports = {name: free_port() for name in names}
+        identity = {
+            "name": "conformance",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        config = os.path.join(folder, "s3.json")
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({"identities": [identity]}, file)
+        self.command = [
+            weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            f"-master.port={ports['master']}", f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}",
+            # By default the gRPC ports lie 10,000 above the others, which a free port may not allow.
+            f"-master.port.grpc={ports['master.grpc']}", f"-volume.port.grpc={ports['volume.grpc']}",
+            f"-filer.port.grpc={ports['filer.grpc']}", f"-s3.port.grpc={ports['s3.grpc']}",
+            "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=400", "-master.volumeSizeLimitMB=128",
+            "-s3.allowEmptyFolder=true",
+        ]
+        self.folder = folder
+        self.endpoint = f"http://127.0.0.1:{ports['s3']}"
+        self.process = None
+        self.start()
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder)
+
+    def restart(self):
+        stop(self.process)
+        self.start()
+        wait_until_it_stores(client(self.endpoint), self.process, self.folder)
+
+
+@contextlib.contextmanager
+def running(weed):
+    """Runs the store."""
+    folder = tempfile.mkdtemp(prefix="conformance-store-")
+    found = Running(weed, folder)
+    try:
+        wait_until_it_stores(client(found.endpoint), found.process, folder)
+        yield found
+    finally:
+        stop(found.process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def seaweedfs(weed):
     """Runs the store; gives its endpoint."""
-    folder = tempfile.mkdtemp(prefix="conformance-store-")
-    names = ("master", "volume", "filer", "s3", "master.grpc", "volume.grpc", "filer.grpc", "s3.grpc")
-    ports = {name: free_port() for name in names}
-    identity = {
-        "name": "conformance",
-        "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    config = os.path.join(folder, "s3.json")
-    with open(config, "w", encoding="utf-8") as file:
-        json.dump({"identities": [identity]}, file)
-    command = [
-        weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        f"-master.port={ports['master']}", f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}",
-        # By default the gRPC ports lie 10,000 above the others, which a free port may not allow.
-        f"-master.port.grpc={ports['master.grpc']}", f"-volume.port.grpc={ports['volume.grpc']}",
-        f"-filer.port.grpc={ports['filer.grpc']}", f"-s3.port.grpc={ports['s3.grpc']}",
-        "-s3", f"-s3.port={ports['s3']}", f"-s3.config={config}", "-volume.max=400", "-master.volumeSizeLimitMB=128",
-        "-s3.allowEmptyFolder=true",
-    ]
-    with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    endpoint = f"http://127.0.0.1:{ports['s3']}"
-    try:
-        wait_until_it_stores(client(endpoint), process, folder)
-        yield endpoint
-    finally:
-        stop(process)
-        shutil.rmtree(folder, ignore_errors=True)
+    with running(weed) as found:
+        yield found.endpoint
 
 
 def wait_until_it_stores(s3, process, folder):

@@ -18,6 +18,7 @@ use crate::support::gateway::Gateway;
 use crate::support::gateway::SECRET_ACCESS_KEY;
 use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
+use crate::support::sidecar::sidecar_settings;
 
 /// No line takes this long; without it a fault would hang the run.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -252,4 +253,64 @@ fn neither_query_nor_keys_nor_signatures_are_logged() {
     let text = lines.next_text();
     assert!(!text.contains("SECRET"), "{text}");
     assert!(!text.contains(SECRET_ACCESS_KEY), "{text}");
+}
+
+#[test]
+fn the_sidecar_has_its_lines_too() {
+    on_each_driver(|driver| {
+        let store = store();
+        let (log, batches) = AccessLog::new(AccessLogFormat::compile("json").unwrap());
+        let mut settings = sidecar_settings(driver, &store.url());
+        settings.access_log = Some(log);
+        let gateway = Gateway::start(settings);
+        let text = String::new();
+        let mut lines = Lines { batches, text };
+        let mut client = Client::connect(gateway.address);
+        client.request("GET", "/b/a%20b?versionId=1", &[], b"");
+        client.response().unwrap();
+        shows(
+            &lines.next(),
+            &[
+                ("httpMethod", "GET"),
+                ("path", "/b/a%20b"),
+                ("status", "200"),
+                ("responseLength", "10"),
+                ("integrationStatus", "200"),
+                ("outcome", "complete"),
+                ("ip", "127.0.0.1"),
+                ("resourcePath", "-"),
+                ("errorMessage", "-"),
+            ],
+        );
+        client.request("PUT", "/b/k", &[], &vec![b'x'; 2_000_000]);
+        client.response().unwrap();
+        shows(
+            &lines.next(),
+            &[("requestLength", "2000000"), ("status", "200")],
+        );
+        client.request("PUT", "/b/k", &[("x-amz-content-sha256", "none")], b"");
+        let answer = client.response().unwrap();
+        let refused = lines.next();
+        shows(
+            &refused,
+            &[
+                ("status", "400"),
+                ("errorType", "InvalidRequest"),
+                ("integrationStatus", "-"),
+            ],
+        );
+        assert_eq!(
+            refused["requestId"].as_str(),
+            answer.field("x-amz-request-id")
+        );
+        Client::connect(gateway.address).exchange("nonsense\r\n\r\n");
+        shows(
+            &lines.next(),
+            &[
+                ("status", "400"),
+                ("path", "-"),
+                ("errorType", "InvalidRequest"),
+            ],
+        );
+    });
 }

@@ -10,7 +10,6 @@ use crate::pipeline::context::Variables;
 use crate::pipeline::exchange_record::Check;
 use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::pipeline::exchange_record::Outcome;
-use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::route;
 
 /// Logged for a client that was gone before a response began; no response has this status.
@@ -137,15 +136,15 @@ impl Variable {
             Self::IntegrationLatency => latency(integration.latency_us, out),
             Self::IntegrationStatus => number(integration.status.map(u64::from), out),
             Self::IntegrationError => client(integration.error.map(str::as_bytes), quoted, out),
-            Self::ErrorMessage => of_fault(exchange, out, |fault, out| {
-                client(fault.message().map(str::as_bytes), quoted, out)
+            Self::ErrorMessage => of_fault(record, "error.message", |message| {
+                client(message.map(str::as_bytes), quoted, out)
             }),
-            Self::ErrorMessageString => of_fault(exchange, out, |fault, out| {
-                message_string(fault, quoted, out)
+            Self::ErrorMessageString => of_fault(record, "error.message", |message| {
+                message_string(message, quoted, out)
             }),
-            Self::ErrorResponseType => of_fault(exchange, out, |fault, out| {
-                text(fault.kind().map(|kind| kind.as_str()), out)
-            }),
+            Self::ErrorResponseType => {
+                of_fault(record, "error.responseType", |kind| text(kind, out))
+            }
             Self::AuthenticateLatency => check_latency(record.authenticated(), out),
             Self::AuthenticateStatus => check_status(record.authenticated(), out),
             Self::AuthenticateError => check_error(exchange, record.authenticated(), quoted, out),
@@ -216,18 +215,21 @@ fn check_error(
     check.is_some_and(|check| check.status != 200) && V::ErrorMessage.write(exchange, quoted, out)
 }
 
-fn of_fault(
-    exchange: &ToldExchange<'_>,
-    out: &mut Vec<u8>,
-    write: impl FnOnce(&GatewayFault, &mut Vec<u8>) -> bool,
-) -> bool {
-    let record = exchange.context.record;
-    record.with_fault(|fault| write(fault, out)) == Some(true)
+/// What the gateway said by itself, of its fault, or what the sidecar told of its own.
+fn of_fault(record: &ExchangeRecord, name: &str, write: impl FnOnce(Option<&str>) -> bool) -> bool {
+    let of_gateway = record.with_fault(|fault| match name {
+        "error.message" => fault.message().map(str::to_owned),
+        _ => fault.kind().map(|kind| kind.as_str().to_owned()),
+    });
+    match of_gateway {
+        Some(told) => write(told.as_deref()),
+        None => record.with_text(name, write),
+    }
 }
 
 /// A JSON string with its quotes; between quotes of the template these are escaped, so that they end nothing.
-fn message_string(fault: &GatewayFault, quoted: bool, out: &mut Vec<u8>) -> bool {
-    let Some(message) = fault.message() else {
+fn message_string(message: Option<&str>, quoted: bool, out: &mut Vec<u8>) -> bool {
+    let Some(message) = message else {
         return false;
     };
     let quote: &[u8] = if quoted { b"\\u0022" } else { b"\"" };

@@ -203,6 +203,98 @@ fn a_web_identity_is_exchanged_at_sts() {
     assert_eq!(found.expires, Some(UnixSeconds(END_SECONDS)));
 }
 
+/// A home whose profile `media` has these lines.
+fn home(lines: &str) -> (tempfile::TempDir, ChainSettings) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    let text = format!("[default]\nregion = eu-west-1\n[profile media]\n{lines}");
+    std::fs::write(&config, text).unwrap();
+    let variables = [("AWS_CONFIG_FILE", config.to_str().unwrap()), NO_IMDS];
+    let mut settings = settings(&variables);
+    settings.home = Some(folder.path().to_owned());
+    (folder, settings)
+}
+
+#[test]
+fn an_sso_session_is_exchanged_for_keys() {
+    const START: &str = "https://example.awsapps.com/start";
+    let portal = fake(|request| {
+        let wanted = [
+            "role_name=Reader",
+            "account_id=123456789012",
+            "x-amz-sso_bearer_token: of-the-login",
+        ];
+        if wanted.iter().all(|part| request.contains(part)) {
+            let expiration = END_SECONDS * 1000;
+            let keys = format!(
+                r#"{{"roleCredentials":{{"accessKeyId":"SSO","secretAccessKey":"s","sessionToken":"t","expiration":{expiration}}}}}"#
+            );
+            (200, keys)
+        } else {
+            (401, "{}".to_owned())
+        }
+    });
+    let (folder, mut settings) = home(&format!(
+        "sso_start_url = {START}\nsso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = Reader\n"
+    ));
+    settings
+        .variables
+        .insert("AWS_SSO_ENDPOINT".to_owned(), portal);
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, START.as_bytes());
+    let name: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let cache = folder.path().join(".aws/sso/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    let login = |token: &str, end: &str| {
+        let text = format!(r#"{{"accessToken":"{token}","expiresAt":"{end}"}}"#);
+        std::fs::write(cache.join(format!("{name}.json")), text).unwrap();
+        Chain::profile(&settings, "media").find()
+    };
+    let found = login("of-the-login", END).unwrap();
+    assert_eq!(id(&found), ("SSO of profile media", "SSO"));
+    assert_eq!(found.expires, Some(UnixSeconds(END_SECONDS)));
+    let fault = login("of-another", END).unwrap_err().to_string();
+    assert!(
+        fault.starts_with("SSO of profile media: ") && !fault.contains("of-another"),
+        "{fault}"
+    );
+    assert!(
+        login("of-the-login", "2020-01-01T00:00:00Z").is_err(),
+        "the login is over"
+    );
+}
+
+#[test]
+fn a_process_is_asked_for_keys() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("keys");
+    let answer = |script: &str| {
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(&program, executable).unwrap();
+        let command = format!("credential_process = {} media\n", program.display());
+        let (_home, settings) = home(&command);
+        Chain::profile(&settings, "media").find()
+    };
+    let found = answer(&format!(
+        r#"echo "{{\"Version\":1,\"AccessKeyId\":\"OF-$1\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":\"{END}\"}}""#
+    ))
+    .unwrap();
+    assert_eq!(id(&found), ("process of profile media", "OF-media"));
+    assert_eq!(found.expires, Some(UnixSeconds(END_SECONDS)));
+    let fault = answer("echo not-for-a-log; exit 1")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        fault.starts_with("process of profile media: ") && !fault.contains("not-for-a-log"),
+        "{fault}"
+    );
+}
+
 #[test]
 fn a_role_is_assumed_with_the_keys_of_the_chain_and_its_session_name() {
     let sts = fake(|request| {
