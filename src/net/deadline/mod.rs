@@ -14,8 +14,10 @@ use std::rc::Rc;
 use nix::sys::socket::Shutdown;
 
 use crate::net::clock;
+use crate::net::clock::COARSE_MS_MAX;
 
-/// How often due sockets are looked for; a deadline passes at most this much (and a timer step of 2 ms) late.
+/// How often due sockets are looked for; a deadline passes at most this much late, and a timer step of 2 ms, and the
+/// coarseness of the clock twice.
 pub const TICK_MS: u64 = 50;
 
 const DISARMED: u64 = u64::MAX;
@@ -122,13 +124,15 @@ impl DeadlineTable {
 }
 
 impl DeadlineSlot {
-    /// Shuts the socket `ms` milliseconds from now (not earlier, at most a tick later) unless disarmed or armed anew.
+    /// Shuts the socket `ms` milliseconds from now (not earlier; see [`TICK_MS`] for how much later) unless disarmed or armed anew.
     pub fn arm(&self, ms: u64, cut: Cut) {
         self.entry.idle.set(false);
         self.entry.cut.set(cut);
-        self.entry
-            .due_ms
-            .set(clock::monotonic_ms().saturating_add(ms).saturating_add(1));
+        self.entry.due_ms.set(
+            clock::monotonic_ms()
+                .saturating_add(ms)
+                .saturating_add(COARSE_MS_MAX),
+        );
     }
 
     /// As [`DeadlineSlot::arm`] with [`Cut::Read`], for a connection between two requests: [`DeadlineTable::cut_idle`]
