@@ -141,7 +141,7 @@ impl RequestWriter {
     pub fn write_request(&mut self, request: &Request<'_>, now: UnixSeconds, out: &mut Vec<u8>) {
         let mut target = self.target.base.clone();
         target.push_str(request.path);
-        encode::write_request_line(out, request.method.as_bytes(), target.as_bytes());
+        encode::write_request_line(out, request.method.as_bytes(), target.as_bytes(), b"");
         encode::write_field(out, b"Host", self.target.authority.as_bytes());
         for (name, value) in &self.workload.headers {
             encode::write_field(out, name.as_bytes(), value.as_bytes());

@@ -149,11 +149,9 @@ impl<'t, 'h> HttpRequest<'t, 'h> {
     #[must_use]
     pub fn head(&self, body: HttpBody) -> HttpHead {
         let mut head = Vec::with_capacity(self.fields.size_bytes() + self.target.len() + 256);
-        write_request_line(&mut head, self.method(), &self.target);
+        write_request_line(&mut head, self.method(), &self.target, b"");
         write_field(&mut head, b"Host", &self.host);
-        for (name, value) in self.fields.iter() {
-            write_field(&mut head, name, value);
-        }
+        self.fields.write_lines(&mut head);
         match body {
             HttpBody::None => {}
             HttpBody::Length(length) => write_field_number(&mut head, b"Content-Length", length),

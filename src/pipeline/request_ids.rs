@@ -12,7 +12,7 @@ const TRACE_PART_BYTES_MAX: usize = 64;
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The ids of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestIds {
     request_id: String,
     extended_request_id: String,

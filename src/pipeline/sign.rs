@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use crate::pipeline::integration_request::IntegrationRequest;
 use crate::wire::aws_chunked::encode::{
     signed_len, signed_trailer_len, trailer_line_len, unsigned_trailer_len,
@@ -20,6 +22,9 @@ use crate::wire::sigv4::chunk_signature::ChunkSigner;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::payload_hash::{EMPTY_SHA256_HEX, PayloadHash};
 use crate::wire::sigv4::signing_key::SigningKey;
+
+/// Most requests sign no more fields than this; others take storage of their own.
+const SIGNED_COMMON: usize = 16;
 
 /// The service name of S3 in credential scopes.
 pub const SERVICE: &str = "s3";
@@ -171,7 +176,8 @@ impl IntegrationRequest<'_, '_> {
         signer: Signer<'_>,
         scratch: &mut Scratch,
     ) -> SignedRequest {
-        self.upstream_request().sign(payload, signer, scratch)
+        let request = self.upstream_request();
+        request.sign(payload, signer, scratch, Vec::new())
     }
 
     /// The request in its parts: a multipart upload sends variants of it.
@@ -190,17 +196,34 @@ impl IntegrationRequest<'_, '_> {
 }
 
 impl UpstreamRequest<'_> {
-    /// Signs the request for a body of that kind.
+    /// Signs the request for a body of that kind; the head is written into `head`, an empty buffer.
     #[must_use]
     pub fn sign(
         &self,
         payload: &Payload,
         signer: Signer<'_>,
         scratch: &mut Scratch,
+        mut head: Vec<u8>,
     ) -> SignedRequest {
         let added = AddedFields::new(self, payload, signer);
+        let path = self.spelt.unwrap_or(self.path);
+        write_request_line(&mut head, self.method, path, self.query);
+        for (name, value) in added.iter() {
+            write_field(&mut head, name, value);
+        }
         let own = || self.fields.iter().filter(|(name, _)| !added.replaces(name));
-        let signed: Vec<Header<'_>> = own()
+        if added.chunked.is_some() {
+            for (name, value) in own() {
+                write_field(&mut head, name, value);
+            }
+        } else {
+            self.fields.write_lines(&mut head);
+        }
+        if let Some(len) = content_length(payload) {
+            write_field_number(&mut head, b"Content-Length", len);
+        }
+
+        let signed: SmallVec<[Header<'_>; SIGNED_COMMON]> = own()
             .filter(|(name, _)| is_signed(name))
             .chain(added.iter())
             .collect();
@@ -212,19 +235,9 @@ impl UpstreamRequest<'_> {
             headers: &signed,
             payload: payload_hash(payload),
         };
-        let mut authorization = Vec::new();
-        let seed = sign_head(signer.key, signer.now, &parts, scratch, &mut authorization);
-
-        let mut head = Vec::with_capacity(self.fields.size_bytes() + self.path.len() + 640);
-        write_request_line(&mut head, self.method, &self.target());
-        for (name, value) in added.iter().chain(own()) {
-            write_field(&mut head, name, value);
-        }
-        if let Some(len) = content_length(payload) {
-            write_field_number(&mut head, b"Content-Length", len);
-        }
-        write_field(&mut head, b"Authorization", &authorization);
-        write_field(&mut head, b"Connection", b"keep-alive");
+        head.extend_from_slice(b"Authorization: ");
+        let seed = sign_head(signer.key, signer.now, &parts, scratch, &mut head);
+        head.extend_from_slice(b"\r\nConnection: keep-alive\r\n");
         end_head(&mut head);
         let has_chunk_signatures = match payload {
             Payload::SignedChunks(_) => true,
@@ -234,14 +247,6 @@ impl UpstreamRequest<'_> {
         let chunks =
             has_chunk_signatures.then(|| ChunkSigner::new(Rc::clone(signer.key), signer.now, seed));
         SignedRequest { head, chunks }
-    }
-
-    fn target(&self) -> Vec<u8> {
-        let path = self.spelt.unwrap_or(self.path);
-        match self.query {
-            [] => path.to_vec(),
-            query => [path, query].join(&b'?'),
-        }
     }
 }
 
@@ -381,7 +386,7 @@ mod tests {
             now,
         };
         let (head, chunks) = request
-            .sign(payload, signer, &mut Scratch::new())
+            .sign(payload, signer, &mut Scratch::new(), Vec::new())
             .into_parts();
         let head = String::from_utf8(head).unwrap();
         let lines = head

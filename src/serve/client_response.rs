@@ -75,9 +75,7 @@ impl ClientSide<'_> {
     ) {
         self.record.set_status(status);
         encode::write_status_line(out, status);
-        for (name, value) in fields.iter() {
-            encode::write_field(out, name, value);
-        }
+        fields.write_lines(out);
         out.extend_from_slice(b"Date: ");
         core.write_date(self.now, out);
         out.extend_from_slice(b"\r\n");

@@ -17,6 +17,8 @@ use crate::serve::upstream_call::UpstreamResponse;
 use crate::wire::content_coding::Encoder;
 use crate::wire::http1::fields::Fields;
 
+/// Up to this length head and body fit into the smallest buffer, unless the head is uncommonly long.
+const SHORT_BYTES_MAX: u64 = 12 * 1024;
 /// From this length on the rest of an identity body is spliced, in either direction.
 pub(super) const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
 /// How much converted body may wait for its end, so that short bodies get a Content-Length.
@@ -50,8 +52,13 @@ pub async fn relay(
     if !response.body.body_allowed {
         return head_only(core, client, response).await;
     }
-    let mut buffer = core.buffers.take(Class::Body);
-    let result = if response.body.content.is_identity() && !may_be_coded(response, upstream) {
+    let is_identity = response.body.content.is_identity() && !may_be_coded(response, upstream);
+    let mut buffer = core.buffers.take(if is_identity {
+        class_of(upstream)
+    } else {
+        Class::Body
+    });
+    let result = if is_identity {
         relay_as_is(
             core,
             client,
@@ -68,21 +75,30 @@ pub async fn relay(
     result
 }
 
-/// Sends the store's body as it is under this head.
+/// Sends the store's response as it is: what its head still holds, and its body.
 ///
 /// # Errors
 /// See [`DownloadFault`].
 pub async fn relay_untouched(
     core: &Core,
     client: &mut ClientSide<'_>,
-    status: u16,
-    fields: &Fields,
     upstream: &mut UpstreamResponse,
 ) -> Result<(), DownloadFault> {
-    let mut buffer = core.buffers.take(Class::Body);
-    let result = relay_as_is(core, client, status, fields, upstream, &mut buffer).await;
+    let status = upstream.head.status();
+    let fields = std::mem::take(&mut upstream.head.fields);
+    let mut buffer = core.buffers.take(class_of(upstream));
+    let result = relay_as_is(core, client, status, &fields, upstream, &mut buffer).await;
     core.buffers.give(buffer);
+    upstream.head.fields = fields;
     result
+}
+
+/// A short body goes through a small buffer, with its head.
+fn class_of(upstream: &UpstreamResponse) -> Class {
+    match upstream.body.remaining() {
+        Some(0..=SHORT_BYTES_MAX) => Class::Head,
+        Some(_) | None => Class::Body,
+    }
 }
 
 async fn head_only(

@@ -165,7 +165,7 @@ async fn send<'c>(
         answer_ms_max,
     )
     .await;
-    let answered = answered.map(|upstream| Answer::Store(Box::new(upstream)));
+    let answered = answered.map(Answer::Store);
     note_answer(record, &answered);
     if let Upload::Memory(body) = upload {
         body.release(&core.buffers);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::net::buffer::BufferPool;
+use crate::net::buffer::Class;
 use crate::net::clock;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::credentials::slot::NoCredentials;
@@ -16,6 +17,7 @@ use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::access_log::ToldExchange;
 use crate::pipeline::exchange_record::Detail;
 use crate::pipeline::exchange_record::ExchangeRecord;
+use crate::pipeline::sidecar::forward::Forwarded;
 use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::SERVICE;
 use crate::pipeline::sign::SignedRequest;
@@ -31,8 +33,11 @@ use crate::serve::random_bytes::RandomBytes;
 use crate::serve::region_hint::RegionHints;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
+use crate::serve::spares::Spare;
+use crate::serve::spares::Spares;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
+use crate::wire::http1::head::ResponseHead;
 use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::signing_key::SigningKeyCache;
@@ -88,6 +93,10 @@ pub struct Core {
     pub upstream: Rc<UpstreamPool>,
     /// How bodies are signed towards the store.
     pub payload_signing: PayloadSigning,
+    /// Storage of response heads.
+    pub response_heads: Spares<ResponseHead>,
+    /// Storage of what the sidecar passes on.
+    pub forwarded: Spares<Forwarded>,
     /// Pipes for splicing.
     pub pipes: Rc<PipePool>,
     /// When connections are cut.
@@ -126,6 +135,8 @@ impl Core {
             upstream: upstreams.open(&settings.endpoint),
             settings,
             buffers: lasting.buffers,
+            response_heads: Spares::new(),
+            forwarded: Spares::new(),
             upstreams,
             pipes: lasting.pipes,
             deadlines: lasting.deadlines,
@@ -202,6 +213,7 @@ impl Core {
                     now,
                 },
                 &mut self.scratch.borrow_mut(),
+                self.buffers.take(Class::Head),
             )
         };
         let signed = match keys {
@@ -227,5 +239,18 @@ impl Core {
             *dates = (now.0, now.http_date());
         }
         out.extend_from_slice(dates.1.as_bytes());
+    }
+}
+
+impl Spare for ResponseHead {
+    fn storage_bytes(&self) -> usize {
+        self.fields.storage_bytes()
+    }
+}
+
+impl Spare for Forwarded {
+    fn storage_bytes(&self) -> usize {
+        let texts = self.host.capacity() + self.path.capacity() + self.query.capacity();
+        texts + self.fields.storage_bytes()
     }
 }

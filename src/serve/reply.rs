@@ -33,9 +33,13 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// What the client gets.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request has the large one, and boxing it would allocate for each"
+)]
 pub enum Reply<'t> {
     /// A method response whose body comes from the store.
-    Relay(MethodResponse<'t>, Box<UpstreamResponse>),
+    Relay(MethodResponse<'t>, UpstreamResponse),
     /// A response that is complete.
     Made(FaultResponse),
 }

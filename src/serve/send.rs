@@ -27,9 +27,13 @@ use crate::wire::sigv4::payload_hash::Hex;
 
 /// What came of an integration request.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request has the large one, and boxing it would allocate for each"
+)]
 pub enum Answer {
     /// The store's response, its body still to come.
-    Store(Box<UpstreamResponse>),
+    Store(UpstreamResponse),
     /// The end of a multipart upload, told as a single PUT would have told it. It has no body.
     Stored(ResponseHead),
 }
@@ -49,7 +53,7 @@ impl From<multipart::Outcome> for Answer {
     fn from(outcome: multipart::Outcome) -> Self {
         match outcome {
             multipart::Outcome::Stored(head) => Self::Stored(head),
-            multipart::Outcome::Refused(answer) => Self::Store(answer),
+            multipart::Outcome::Refused(answer) => Self::Store(*answer),
         }
     }
 }
@@ -205,5 +209,5 @@ pub async fn send(
     if let Upload::Memory(body) = upload {
         body.release(&core.buffers);
     }
-    answer.map(|answer| Answer::Store(Box::new(answer)))
+    answer.map(Answer::Store)
 }

@@ -1,6 +1,7 @@
 //! The sidecar's exchange: an S3 request in, the same one out, signed anew.
 
 use crate::api::content_handling::Conversion;
+use crate::net::buffer::Class;
 use crate::net::clock;
 use crate::net::clock::Now;
 use crate::pipeline::access_log::ToldExchange;
@@ -37,6 +38,7 @@ use crate::serve::framed_body::FramedBody;
 use crate::serve::gateway::discard;
 use crate::serve::gateway::leaves_room;
 use crate::serve::gateway::note_answer;
+use crate::serve::late_ids::LateIds;
 use crate::serve::memory_body::MemoryBody;
 use crate::serve::metrics::series::sidecar_series;
 use crate::serve::multipart::MultipartPut;
@@ -80,10 +82,7 @@ pub async fn exchange(
     head: &RequestHead,
 ) -> Next {
     let now = clock::now();
-    let Ok(random) = core.random() else {
-        return refuse(core, client, 500).await;
-    };
-    let ids = RequestIds::new(&random, now.unix, None);
+    let ids = LateIds::new(core, now.unix);
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
     let peer = Peer::of(client, &record);
     record.set_series(sidecar_series(head.method()));
@@ -110,16 +109,14 @@ pub async fn exchange(
         record: &record,
     };
     let next = match answered {
-        Ok(Answer::Store(upstream)) => relay(core, &mut side, *upstream, ids.request_id()).await,
-        Ok(Answer::Stored(stored)) => {
-            let fields = forward::response_fields(&stored.fields);
-            say(core, &mut side, stored.status(), &fields, b"").await
+        Ok(Answer::Store(upstream)) => relay(core, &mut side, upstream, &ids).await,
+        Ok(Answer::Stored(mut stored)) => {
+            forward::keep_response_fields(&mut stored.fields);
+            say(core, &mut side, stored.status(), &stored.fields, b"").await
         }
         Err(Failure::Fault(fault)) => {
-            tracing::debug!(request_id = ids.request_id(), code = fault.code, "fault");
             note_fault(&record, &fault);
-            let (fields, body) = fault.render(ids.request_id());
-            say(core, &mut side, fault.status, &fields, &body).await
+            say_fault(core, &mut side, &fault, &ids).await
         }
         Err(Failure::ClientGone) => Next::Cut,
     };
@@ -134,11 +131,10 @@ pub async fn exchange(
 /// Answers bytes that are no request, or none that is taken; the connection ends.
 pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     let now = clock::now();
-    let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
+    let ids = LateIds::new(core, now.unix);
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
     let peer = Peer::of(client, &record);
     let fault = S3Fault::unreadable_head(status);
-    let (fields, body) = fault.render(ids.request_id());
     let mut side = ClientSide {
         stream: &mut client.stream,
         version: Version::Http11,
@@ -148,7 +144,7 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
         record: &record,
     };
     note_fault(&record, &fault);
-    let next = say(core, &mut side, fault.status, &fields, &body).await;
+    let next = say_fault(core, &mut side, &fault, &ids).await;
     tell(core, now, &ids, &peer, &record, None);
     next
 }
@@ -181,13 +177,19 @@ fn note_fault(record: &ExchangeRecord, fault: &S3Fault) {
 fn tell(
     core: &Core,
     now: Now,
-    ids: &RequestIds,
+    ids: &LateIds<'_>,
     peer: &Peer,
     record: &ExchangeRecord,
     head: Option<&RequestHead>,
 ) {
+    let unread = RequestIds::default();
     let context = RequestContext {
-        ids,
+        // Only a log asks for them.
+        ids: if record.keeps_texts() {
+            ids.made()
+        } else {
+            &unread
+        },
         time: now.unix,
         time_millis: now.millis,
         source_ip: &peer.source_ip,
@@ -218,15 +220,43 @@ async fn answer(
     arrival: &mut Arrival,
     record: &ExchangeRecord,
 ) -> Result<Answer, Failure> {
+    let mut forwarded = core.forwarded.take();
+    let answered = match make_ready(
+        core,
+        sidecar,
+        client,
+        head,
+        arrival,
+        (&mut forwarded, record),
+    )
+    .await
+    {
+        Ok((upload, payload)) => {
+            record.integration_begins(clock::monotonic_us());
+            let answer = send(core, head, &forwarded, upload, payload).await;
+            note_answer(record, &answer);
+            answer.map_err(call_failure)
+        }
+        Err(failure) => Err(failure),
+    };
+    core.forwarded.give(forwarded);
+    answered
+}
+
+/// Checks the head, fills `forwarded`, and makes the body ready.
+async fn make_ready<'c>(
+    core: &Core,
+    sidecar: &SidecarSettings,
+    client: &'c mut Client,
+    head: &RequestHead,
+    arrival: &'c mut Arrival,
+    (forwarded, record): (&mut Forwarded, &ExchangeRecord),
+) -> Result<(Upload<'c>, Payload), Failure> {
     let settings = &core.settings;
     let received = Received::of(head, &sidecar.domains)?;
-    let mut forwarded = Forwarded::new(
-        &received,
-        head,
-        settings.endpoint.authority(),
-        sidecar.addressing,
-    )?;
-    let admitted = admit(core, sidecar, head, &received, &forwarded, record)?;
+    let authority = settings.endpoint.authority();
+    forwarded.read(&received, head, authority, sidecar.addressing)?;
+    let admitted = admit(core, sidecar, head, &received, forwarded, record)?;
     let mode = BodyMode::read(&head.fields)?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     let announced = match mode {
@@ -248,8 +278,8 @@ async fn answer(
         let kind = BodyKind {
             mode,
             takes_chunks: admitted.deletes.is_none()
-                && forward::takes_chunks(head.method(), &received, &forwarded),
-            may_be_parted: forward::is_put_object(head.method(), &received, &forwarded),
+                && forward::takes_chunks(head.method(), &received, forwarded),
+            may_be_parted: forward::is_put_object(head.method(), &received, forwarded),
         };
         prepare(core, body, kind, admitted.chunks, &mut forwarded.fields)
             .await
@@ -264,10 +294,7 @@ async fn answer(
         };
         list.check_delete(&bucket, &document)?;
     }
-    record.integration_begins(clock::monotonic_us());
-    let answer = send(core, head, &forwarded, upload, payload).await;
-    note_answer(record, &answer);
-    answer.map_err(call_failure)
+    Ok((upload, payload))
 }
 
 /// Signature and lists.
@@ -459,7 +486,7 @@ async fn send(
     let told = &answer.head;
     core.region_hints
         .look_at(told.status(), &told.fields, region, || "sidecar".to_owned());
-    Ok(Answer::Store(Box::new(answer)))
+    Ok(Answer::Store(answer))
 }
 
 /// The store's response as it is.
@@ -467,23 +494,25 @@ async fn relay(
     core: &Core,
     client: &mut ClientSide<'_>,
     mut upstream: UpstreamResponse,
-    request_id: &str,
+    ids: &LateIds<'_>,
 ) -> Next {
     client.keep_alive &= !upstream.is_early();
     let status = upstream.head.status();
-    let fields = forward::response_fields(&upstream.head.fields);
+    let framing = head_framing(client, &upstream.head);
+    forward::keep_response_fields(&mut upstream.head.fields);
     if client.is_head || matches!(status, 204 | 304) {
-        let framing = head_framing(client, &upstream.head);
-        let mut message = Vec::with_capacity(1024);
-        client.write_head(core, status, &fields, framing, &mut message);
+        let mut message = core.buffers.take(Class::Head);
+        client.write_head(core, status, &upstream.head.fields, framing, &mut message);
         let all = 0..message.len();
-        if client.send(core, &mut message, all).await.is_err() {
+        let sent = client.send(core, &mut message, all).await;
+        core.buffers.give(message);
+        if sent.is_err() {
             return Next::Cut;
         }
         upstream.finish(core);
         return after(client);
     }
-    match download::relay_untouched(core, client, status, &fields, &mut upstream).await {
+    match download::relay_untouched(core, client, &mut upstream).await {
         Ok(()) => {
             upstream.finish(core);
             after(client)
@@ -496,8 +525,7 @@ async fn relay(
                 "InternalError",
                 "The store's response broke off. Please try again.",
             );
-            let (fields, body) = fault.render(request_id);
-            say(core, client, fault.status, &fields, &body).await
+            say_fault(core, client, &fault, ids).await
         }
         Err(_sent_in_part) => {
             client.record.set_cut();
@@ -513,6 +541,19 @@ fn head_framing(client: &ClientSide<'_>, head: &ResponseHead) -> OutgoingFraming
         Ok(BodyFraming::Length(length)) if client.is_head => OutgoingFraming::Length(length),
         _ => OutgoingFraming::None,
     }
+}
+
+/// An error in S3's form.
+async fn say_fault(
+    core: &Core,
+    client: &mut ClientSide<'_>,
+    fault: &S3Fault,
+    ids: &LateIds<'_>,
+) -> Next {
+    let request_id = ids.made().request_id();
+    tracing::debug!(request_id, code = fault.code, "fault");
+    let (fields, body) = fault.render(request_id);
+    say(core, client, fault.status, &fields, &body).await
 }
 
 async fn say(

@@ -62,6 +62,8 @@ pub struct UpstreamResponse {
     pub connection: Leased,
     /// What came with the head.
     pub inbox: Inbox,
+    /// The store lets the connection stay open, as its head said when it came.
+    keeps_alive: bool,
     /// The request was sent whole, so that another may follow it.
     request_complete: bool,
 }
@@ -92,9 +94,10 @@ impl UpstreamResponse {
         let clean = self.request_complete
             && self.body.is_done()
             && self.inbox.is_empty()
-            && response_keeps_alive(&self.head)
+            && self.keeps_alive
             && !self.connection.stream.timed_out();
         core.buffers.give(self.inbox.into_buffer());
+        core.response_heads.give(self.head);
         if clean {
             self.connection.give_back();
         }
@@ -124,7 +127,7 @@ pub async fn call(
     ) && IDEMPOTENT_METHODS.contains(&method);
     let leased = pool.lease().await.map_err(|error| no_lease(pool, &error))?;
     let address = leased.address();
-    match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
+    let outcome = match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
         Err(CallFailure::Lost(loss))
             if can_repeat
                 && loss.allows_retry(has_body, pool.has_several_addresses())
@@ -135,7 +138,9 @@ pub async fn call(
             attempt(core, leased, &mut message, method, body, answer_ms_max).await
         }
         outcome => outcome,
-    }
+    };
+    core.buffers.give(message.head);
+    outcome
 }
 
 fn no_lease(pool: &UpstreamPool, error: &LeaseError) -> CallFailure {
@@ -161,7 +166,8 @@ async fn attempt(
     let reused = leased.reused;
     let mut exchange = Sending {
         inbox: Inbox::new(core.buffers.take(Class::Head)),
-        head: ResponseHead::default(),
+        head: core.response_heads.take(),
+        head_begun: false,
         reused,
         answer_ms_max,
         idle_ms: core.settings.timeouts.idle_ms_max,
@@ -169,13 +175,17 @@ async fn attempt(
     let outcome = match body {
         Upload::Empty => {
             exchange
-                .at_once(&mut leased.stream, message.head.clone())
+                .at_once(&mut leased.stream, &mut message.head)
                 .await
         }
         Upload::Memory(memory) if memory.len() <= JOINED_BYTES_MAX => {
-            let mut whole = message.head.clone();
-            memory.append_to(&mut whole);
-            exchange.at_once(&mut leased.stream, whole).await
+            let head_bytes = message.head.len();
+            memory.append_to(&mut message.head);
+            let outcome = exchange
+                .at_once(&mut leased.stream, &mut message.head)
+                .await;
+            message.head.truncate(head_bytes);
+            outcome
         }
         Upload::Stream(streamed)
             if spliced_upload::is_possible(streamed, message.signer.is_some(), &leased.stream) =>
@@ -206,6 +216,7 @@ async fn attempt(
         return Err(CallFailure::Malformed);
     }
     Ok(UpstreamResponse {
+        keeps_alive: response_keeps_alive(&exchange.head),
         head: exchange.head,
         body: BodyReader::new(framing),
         connection: leased,
@@ -240,21 +251,24 @@ impl From<HttpHead> for Outgoing {
 struct Sending {
     inbox: Inbox,
     head: ResponseHead,
+    /// A head was read, if only an interim one.
+    head_begun: bool,
     reused: bool,
     answer_ms_max: u64,
     idle_ms: u64,
 }
 
 impl Sending {
-    /// Sends `message` and then waits for the answer. Tells that the request was sent whole.
+    /// Sends `message`, which keeps its bytes, and then waits for the answer. Tells that the request was sent whole.
     async fn at_once(
         &mut self,
         stream: &mut Stream,
-        message: Vec<u8>,
+        message: &mut Vec<u8>,
     ) -> Result<bool, CallFailure> {
         let all = 0..message.len();
         stream.arm(self.idle_ms, Cut::Both);
-        let (sent, _message) = stream.send_all(message, all).await;
+        let (sent, whole) = stream.send_all(std::mem::take(message), all).await;
+        *message = whole;
         stream.disarm();
         if sent.is_err() {
             return Err(self.lost(false));
@@ -370,6 +384,7 @@ impl Sending {
             match self.head.read(self.inbox.unread(), &RESPONSE_HEAD) {
                 Ok(Some(used)) => {
                     self.inbox.consume(used);
+                    self.head_begun = true;
                     return Ok(());
                 }
                 Ok(None) => {}
@@ -391,7 +406,7 @@ impl Sending {
     fn lost(&self, request_sent: bool) -> CallFailure {
         CallFailure::Lost(Loss {
             reused: self.reused,
-            response_begun: !self.inbox.is_empty() || self.head.status() >= 100,
+            response_begun: !self.inbox.is_empty() || self.head_begun,
             request_sent,
         })
     }

@@ -23,15 +23,58 @@ impl Keep {
 
 /// Appends `bytes` to `out`, every byte that `keep` does not keep as `%XX` with upper-case digits.
 pub fn encode_into(out: &mut Vec<u8>, bytes: &[u8], keep: Keep) {
-    for &byte in bytes {
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = push_kept(out, rest, keep).split_first() {
+        push_escape(out, byte);
+        rest = tail;
+    }
+}
+
+/// As [`encode_into`] of what [`decode_into`] gives, in one pass: every spelling of a text becomes the same.
+pub fn recode_into(out: &mut Vec<u8>, bytes: &[u8], keep: Keep) {
+    recode_with(out, bytes, keep, false);
+}
+
+/// As [`encode_into`] of what [`decode_query_into`] gives, in one pass.
+pub fn recode_query_into(out: &mut Vec<u8>, bytes: &[u8], keep: Keep) {
+    recode_with(out, bytes, keep, true);
+}
+
+fn recode_with(out: &mut Vec<u8>, bytes: &[u8], keep: Keep, plus_is_space: bool) {
+    let mut rest = bytes;
+    while let Some((&byte, tail)) = push_kept(out, rest, keep).split_first() {
+        rest = tail;
+        let byte = match byte {
+            b'+' if plus_is_space => b' ',
+            b'%' => match escaped(tail) {
+                Some((value, after)) => {
+                    rest = after;
+                    value
+                }
+                None => b'%',
+            },
+            _ => byte,
+        };
         if keep.keeps(byte) {
             out.push(byte);
         } else {
-            out.push(b'%');
-            out.push(hex_digit(byte >> 4));
-            out.push(hex_digit(byte & 15));
+            push_escape(out, byte);
         }
     }
+}
+
+/// Appends the leading bytes that `keep` keeps in one copy; gives the rest.
+fn push_kept<'b>(out: &mut Vec<u8>, bytes: &'b [u8], keep: Keep) -> &'b [u8] {
+    let kept = bytes.iter().position(|&byte| !keep.keeps(byte));
+    let (kept, rest) = bytes
+        .split_at_checked(kept.unwrap_or(bytes.len()))
+        .unwrap_or((bytes, b""));
+    out.extend_from_slice(kept);
+    rest
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    out.extend_from_slice(&[b'%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
 }
 
 /// Appends `bytes` to `out` with every `%XX` decoded once. Invalid escapes stay as they are (spec 03).
@@ -118,6 +161,34 @@ mod tests {
         let mut out = Vec::new();
         decode_query_into(&mut out, b"a+b%2Bc");
         assert_eq!(out, b"a b+c");
+    }
+
+    #[test]
+    fn recoding_is_decoding_and_encoding() {
+        for text in [
+            "",
+            "abc",
+            "a%2fb",
+            "%7e%7E~",
+            "a+b%2B",
+            "%",
+            "%4",
+            "%zz%41",
+            "%25%32%35",
+            "a b/\u{e4}",
+            "%E4%bd%A0",
+        ] {
+            for keep in [Keep::Unreserved, Keep::UnreservedAndSlash] {
+                let bytes = text.as_bytes();
+                let (mut path, mut query) = (Vec::new(), Vec::new());
+                recode_into(&mut path, bytes, keep);
+                recode_query_into(&mut query, bytes, keep);
+                assert_eq!(path, encoded(&decode(bytes), keep).as_bytes(), "{text}");
+                let mut decoded = Vec::new();
+                decode_query_into(&mut decoded, bytes);
+                assert_eq!(query, encoded(&decoded, keep).as_bytes(), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Seeder<'_> {
         );
 
         let mut out = Vec::new();
-        encode::write_request_line(&mut out, method.as_bytes(), path.as_bytes());
+        encode::write_request_line(&mut out, method.as_bytes(), path.as_bytes(), b"");
         for (name, value) in headers {
             encode::write_field(&mut out, name, value);
         }

@@ -6,8 +6,10 @@ use crate::pipeline::store_path::Addressing;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::fields::trim_blanks;
 use crate::wire::http1::head::RequestHead;
+use crate::wire::http1::persistence::ends_with_connection;
 use crate::wire::http1::persistence::is_hop_by_hop;
 use crate::wire::http1::persistence::nominated_by_connection;
+use crate::wire::http1::persistence::nominates_fields;
 use crate::wire::percent;
 use crate::wire::percent::Keep;
 use crate::wire::target;
@@ -84,8 +86,8 @@ fn bucket_of_host<'h>(host: &'h [u8], domains: &[String]) -> Option<&'h str> {
     })
 }
 
-/// Where a request goes and what it says, but for what signing adds.
-#[derive(Debug)]
+/// Where a request goes and what it says, but for what signing adds. Its storage serves one request after the other.
+#[derive(Debug, Default)]
 pub struct Forwarded {
     /// The Host field.
     pub host: String,
@@ -100,70 +102,78 @@ pub struct Forwarded {
 }
 
 impl Forwarded {
-    /// The same request for the store at `authority`.
+    /// Becomes the same request for the store at `authority`.
     ///
     /// # Errors
     /// A bucket that cannot stand in a host name, where it must.
-    pub fn new(
+    pub fn read(
+        &mut self,
         received: &Received<'_>,
         head: &RequestHead,
         authority: &str,
         addressing: Addressing,
-    ) -> Result<Self, S3Fault> {
-        let (host, path) = place(received, authority, addressing, encode)?;
-        let spelt = if has_escaped_slash(received.path) {
-            Some(place(received, authority, addressing, encode_but_slashes)?.1)
-        } else {
-            None
-        };
-        Ok(Self {
-            host,
-            path,
-            spelt,
-            query: query(received.query),
-            fields: fields(&head.fields),
-        })
+    ) -> Result<(), S3Fault> {
+        self.host.clear();
+        write_place(received, addressing, encode, &mut self.host, &mut self.path)?;
+        self.host.push_str(authority);
+        self.spelt = None;
+        if has_escaped_slash(received.path) {
+            let (mut host, mut spelt) = (String::new(), Vec::new());
+            write_place(
+                received,
+                addressing,
+                encode_but_slashes,
+                &mut host,
+                &mut spelt,
+            )?;
+            self.spelt = Some(spelt);
+        }
+        write_query(received.query, &mut self.query);
+        keep_fields(&head.fields, &mut self.fields);
+        Ok(())
     }
 }
 
-/// Host and path where the store wants the bucket, the path written by `encode`.
-fn place(
+/// What stands before the authority, appended to `host`, and the path that the store wants, written by `encode`.
+fn write_place(
     received: &Received<'_>,
-    authority: &str,
     addressing: Addressing,
     encode: impl Fn(&mut Vec<u8>, &[u8]),
-) -> Result<(String, Vec<u8>), S3Fault> {
-    let mut host = authority.to_owned();
-    let mut path = Vec::with_capacity(received.path.len() + 16);
+    host: &mut String,
+    path: &mut Vec<u8>,
+) -> Result<(), S3Fault> {
+    path.clear();
     match (received.host_bucket, addressing) {
         (Some(bucket), Addressing::Path) => {
             path.push(b'/');
-            encode(&mut path, bucket.as_bytes());
+            encode(path, bucket.as_bytes());
             if received.path != b"/" {
-                encode(&mut path, received.path);
+                encode(path, received.path);
             }
         }
         (Some(bucket), Addressing::VirtualHost) => {
-            host = format!("{bucket}.{authority}");
-            encode(&mut path, received.path);
+            host.push_str(bucket);
+            host.push('.');
+            encode(path, received.path);
         }
         (None, Addressing::VirtualHost) => {
             let rest = received.path.get(1..).unwrap_or_default();
             let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
             let (bucket, key) = rest.split_at_checked(end).unwrap_or((rest, b""));
             if !bucket.is_empty() {
-                host = format!("{}.{authority}", host_label(bucket)?);
+                host.push_str(host_label(bucket)?);
+                host.push('.');
             }
-            encode(&mut path, if key.is_empty() { b"/" } else { key });
+            encode(path, if key.is_empty() { b"/" } else { key });
         }
-        (None, Addressing::Path) => encode(&mut path, received.path),
+        (None, Addressing::Path) => encode(path, received.path),
     }
-    Ok((host, path))
+    Ok(())
 }
 
 /// As SigV4 writes a path: decoded once, encoded once.
 fn encode(path: &mut Vec<u8>, bytes: &[u8]) {
-    percent::encode_into(path, &percent::decode(bytes), Keep::UnreservedAndSlash);
+    percent::recode_into(path, bytes, Keep::UnreservedAndSlash);
 }
 
 /// As [`encode`], but an escaped slash stays one.
@@ -202,52 +212,51 @@ fn host_label(bucket: &[u8]) -> Result<&str, S3Fault> {
 }
 
 /// The parameters that are not the client's signature. A plus is the space that stores take it for.
-fn query(wire: &[u8]) -> Vec<u8> {
-    let names = wire
-        .split(|&byte| matches!(byte, b'&' | b'='))
-        .map(percent::decode);
-    let is_old = names
-        .into_iter()
-        .any(|name| name.eq_ignore_ascii_case(b"AWSAccessKeyId"));
-    let mut out = Vec::with_capacity(wire.len());
-    for piece in wire
-        .split(|&byte| byte == b'&')
-        .filter(|piece| !piece.is_empty())
-    {
+fn write_query(wire: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let pieces = || {
+        let pieces = wire.split(|&byte| byte == b'&');
+        pieces.filter(|piece| !piece.is_empty())
+    };
+    let mut decoded = Vec::new();
+    let mut is_old = false;
+    for word in pieces().flat_map(|piece| piece.split(|&byte| byte == b'=')) {
+        decoded.clear();
+        percent::decode_into(&mut decoded, word);
+        is_old |= decoded.eq_ignore_ascii_case(b"AWSAccessKeyId");
+    }
+    for piece in pieces() {
         let (name, value) = match memchr::memchr(b'=', piece) {
             Some(at) => (piece.get(..at).unwrap_or_default(), piece.get(at + 1..)),
             None => (piece, None),
         };
-        let mut decoded = Vec::new();
+        decoded.clear();
         percent::decode_query_into(&mut decoded, name);
-        let name = decoded.to_ascii_lowercase();
-        let of_old = is_old && OLD_SIGNATURE_PARAMETERS.contains(&name.as_slice());
-        if of_old || SIGNATURE_PARAMETERS.contains(&name.as_slice()) {
+        let is = |known: &&[u8]| known.eq_ignore_ascii_case(&decoded);
+        let of_old = is_old && OLD_SIGNATURE_PARAMETERS.iter().any(is);
+        if of_old || SIGNATURE_PARAMETERS.iter().any(is) {
             continue;
         }
         if !out.is_empty() {
             out.push(b'&');
         }
-        percent::encode_into(&mut out, &decoded, Keep::Unreserved);
+        percent::encode_into(out, &decoded, Keep::Unreserved);
         if let Some(value) = value {
-            decoded.clear();
-            percent::decode_query_into(&mut decoded, value);
             out.push(b'=');
-            percent::encode_into(&mut out, &decoded, Keep::Unreserved);
+            percent::recode_query_into(out, value, Keep::Unreserved);
         }
     }
-    out
 }
 
-fn fields(received: &Fields) -> Fields {
-    let mut kept = Fields::new();
-    for (name, value) in received.iter() {
-        let dropped = DROPPED_FIELDS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name));
-        if !dropped && !is_hop_by_hop(name) && !nominated_by_connection(received, name) {
-            kept.push(name, value);
-        }
+fn keep_fields(received: &Fields, kept: &mut Fields) {
+    let ends = ends_with_connection(received);
+    let is_dropped = |name: &[u8]| {
+        let mut dropped = DROPPED_FIELDS.iter();
+        dropped.any(|known| known.eq_ignore_ascii_case(name))
+    };
+    kept.copy_kept(received, |name| !is_dropped(name) && !ends(name));
+    if received.get(b"content-encoding").is_none() {
+        return;
     }
     let codings: Vec<&[u8]> = received
         .list_members(b"content-encoding")
@@ -257,21 +266,18 @@ fn fields(received: &Fields) -> Fields {
     if !codings.is_empty() {
         kept.push(b"Content-Encoding", &codings.join(&b','));
     }
-    kept
 }
 
-/// The fields of a response that go back to the client.
-#[must_use]
-pub fn response_fields(received: &Fields) -> Fields {
-    let mut kept = Fields::new();
-    for (name, value) in received.iter() {
+/// Leaves the fields of a response that go back to the client.
+pub fn keep_response_fields(fields: &mut Fields) {
+    // Which names are nominated cannot be read from fields that are being thinned out.
+    let nominating = nominates_fields(fields).then(|| fields.clone());
+    fields.retain(|name| {
         let ours =
             name.eq_ignore_ascii_case(b"date") || name.eq_ignore_ascii_case(b"content-length");
-        if !ours && !is_hop_by_hop(name) && !nominated_by_connection(received, name) {
-            kept.push(name, value);
-        }
-    }
-    kept
+        let nominated = |fields| nominated_by_connection(fields, name);
+        !ours && !is_hop_by_hop(name) && !nominating.as_ref().is_some_and(nominated)
+    });
 }
 
 /// Whether the request stores one object and nothing else, so that an upload in parts may stand in for it.
@@ -333,7 +339,10 @@ mod tests {
         let head = head(wire);
         let domains = ["s3.local".to_owned()];
         let received = Received::of(&head, &domains).unwrap();
-        Forwarded::new(&received, &head, "store:8333", addressing).unwrap()
+        let mut made = Forwarded::default();
+        made.read(&received, &head, "store:8333", addressing)
+            .unwrap();
+        made
     }
 
     fn place(target: &str, host: &str, addressing: Addressing) -> (String, String) {
@@ -424,6 +433,31 @@ mod tests {
                 at_host,
                 "{target} {host}"
             );
+        }
+    }
+
+    #[test]
+    fn of_a_response_date_length_and_what_ends_with_the_connection_go() {
+        for (connection, kept) in [
+            ("keep-alive", "ETag X-Hop "),
+            ("close", "ETag X-Hop "),
+            ("x-hop", "ETag "),
+        ] {
+            let mut fields = Fields::new();
+            for (name, value) in [
+                ("Date", "d"),
+                ("Connection", connection),
+                ("ETag", "e"),
+                ("Content-Length", "1"),
+                ("X-Hop", "h"),
+                ("Keep-Alive", "timeout=5"),
+            ] {
+                fields.push(name.as_bytes(), value.as_bytes());
+            }
+            keep_response_fields(&mut fields);
+            let names = fields.iter().map(|(name, _)| String::from_utf8_lossy(name));
+            let names: String = names.map(|name| format!("{name} ")).collect();
+            assert_eq!(names, kept, "{connection}");
         }
     }
 

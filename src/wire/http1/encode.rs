@@ -9,6 +9,10 @@ const NUMBER_DIGITS_MAX: usize = 20;
 
 /// Appends `HTTP/1.1 200 OK` and CRLF; a status without a registered reason phrase gets an empty one.
 pub fn write_status_line(out: &mut Vec<u8>, status: u16) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     write_number(out, u64::from(status));
     out.push(b' ');
@@ -19,13 +23,16 @@ pub fn write_status_line(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `METHOD target HTTP/1.1` and CRLF. Both parts must be visible ASCII.
-pub fn write_request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8]) {
+/// Appends `METHOD path?query HTTP/1.1` and CRLF; no `?` where the query is empty. All parts must be visible ASCII.
+pub fn write_request_line(out: &mut Vec<u8>, method: &[u8], path: &[u8], query: &[u8]) {
     debug_assert!(
-        method.iter().chain(target).all(u8::is_ascii_graphic),
+        [method, path, query]
+            .iter()
+            .all(|part| part.iter().all(u8::is_ascii_graphic)),
         "request line of other bytes"
     );
-    for part in [method, b" ", target, b" HTTP/1.1\r\n"] {
+    let question: &[u8] = if query.is_empty() { b"" } else { b"?" };
+    for part in [method, b" ", path, question, query, b" HTTP/1.1\r\n"] {
         out.extend_from_slice(part);
     }
 }
@@ -37,6 +44,7 @@ pub fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         value.iter().copied().all(is_value_byte),
         "control byte in a field value"
     );
+    out.reserve(name.len() + value.len() + 4);
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }
@@ -93,7 +101,7 @@ mod tests {
     #[test]
     fn a_written_request_head_reads_back() {
         let mut out = Vec::new();
-        write_request_line(&mut out, b"PUT", b"/a%20b?c");
+        write_request_line(&mut out, b"PUT", b"/a%20b", b"c");
         write_field(&mut out, b"Host", b"s3:80");
         end_head(&mut out);
         assert_eq!(out, b"PUT /a%20b?c HTTP/1.1\r\nHost: s3:80\r\n\r\n");

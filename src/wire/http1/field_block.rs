@@ -72,9 +72,11 @@ fn read_with_slots<const SLOTS: usize>(fields: &mut Fields, block: &[u8]) -> Res
     match httparse::parse_headers(block, &mut slots) {
         // both sides must agree where the block ends
         Ok(Status::Complete((len, headers))) if len == block.len() => {
-            for header in headers {
-                fields.push(header.name.as_bytes(), header.value);
-            }
+            let parts = headers.iter();
+            fields.read_block(
+                block,
+                parts.map(|header| (header.name.as_bytes(), header.value)),
+            );
             Ok(())
         }
         Err(httparse::Error::HeaderValue) => Err(HeadError::FieldValueMalformed),

@@ -2,18 +2,24 @@
 
 use std::fmt;
 
+/// What stands between a name and its value in a line that we write.
+const SEPARATOR: &[u8] = b": ";
+const CRLF: &[u8] = b"\r\n";
+
 /// Field names and values in arrival order. Names compare case-insensitively (RFC 9110 §5.1).
 #[derive(Clone, Default)]
 pub struct Fields {
+    /// Whole lines, `name: value` and CRLF, so that a head is written in few copies.
     bytes: Vec<u8>,
     spans: Vec<Span>,
 }
 
-/// One field in the buffer: the name, directly followed by the value.
+/// One line in the buffer.
 #[derive(Clone, Copy)]
 struct Span {
     start: usize,
     value_start: usize,
+    /// Of the value; CRLF follows.
     end: usize,
 }
 
@@ -47,15 +53,84 @@ impl Fields {
 
     /// Adds a field line; name and value are taken as they are.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let line = name.len() + SEPARATOR.len() + value.len() + CRLF.len();
+        self.bytes.reserve(line);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(SEPARATOR);
         let value_start = self.bytes.len();
         self.bytes.extend_from_slice(value);
+        let end = self.bytes.len();
+        self.bytes.extend_from_slice(CRLF);
         self.spans.push(Span {
             start,
             value_start,
-            end: self.bytes.len(),
+            end,
         });
+    }
+
+    /// Takes over a block of field lines that was parsed into `parts`, the empty line at its end not among them. One copy
+    /// if every line is written as we write it, else line by line.
+    pub(super) fn read_block<'p>(
+        &mut self,
+        block: &[u8],
+        parts: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone,
+    ) {
+        self.clear();
+        let mut start = 0;
+        for (name, value) in parts.clone() {
+            let value_start = start + name.len() + SEPARATOR.len();
+            let end = value_start + value.len();
+            if !is_plain_line(block, start + name.len(), end) {
+                self.clear();
+                for (name, value) in parts {
+                    self.push(name, value);
+                }
+                return;
+            }
+            self.spans.push(Span {
+                start,
+                value_start,
+                end,
+            });
+            start = end + CRLF.len();
+        }
+        self.bytes
+            .extend_from_slice(block.get(..start).unwrap_or_default());
+    }
+
+    /// Becomes the field lines of `other` whose names `keeps` wants.
+    pub fn copy_kept(&mut self, other: &Self, mut keeps: impl FnMut(&[u8]) -> bool) {
+        self.clear();
+        self.bytes.extend_from_slice(&other.bytes);
+        let kept = |span: &&Span| keeps(span.name(&other.bytes));
+        self.spans.extend(other.spans.iter().filter(kept));
+    }
+
+    /// Removes the field lines whose names `keeps` does not want. Their bytes are freed by [`Self::clear`] only.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.spans.retain(|span| keeps(span.name(bytes)));
+    }
+
+    /// Appends all lines, each `name: value` and CRLF. The values must hold no control byte: mapped values are checked
+    /// where they are made (spec 02, "Guard values").
+    pub fn write_lines(&self, out: &mut Vec<u8>) {
+        debug_assert!(
+            self.iter()
+                .all(|(_, value)| value.iter().copied().all(is_value_byte)),
+            "control byte in a field value"
+        );
+        // Lines that lie side by side go in one copy.
+        let mut run = 0..0;
+        for span in &self.spans {
+            if span.start != run.end {
+                out.extend_from_slice(self.bytes.get(run.clone()).unwrap_or_default());
+                run.start = span.start;
+            }
+            run.end = span.end + CRLF.len();
+        }
+        out.extend_from_slice(self.bytes.get(run).unwrap_or_default());
     }
 
     /// Name as written and value of each field line, in arrival order.
@@ -110,10 +185,29 @@ impl Fields {
         self.push(name, value);
     }
 
+    /// Bytes of the storage, used or not.
+    #[must_use]
+    pub const fn storage_bytes(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// The bytes of all names and values, as API Gateway's header quota counts them (spec 11).
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.spans.iter().map(|span| span.end - span.start).sum()
+        let bytes = |span: &Span| span.end - span.start - SEPARATOR.len();
+        self.spans.iter().map(bytes).sum()
+    }
+}
+
+/// Whether a line is that of a name that ends at `name_end` and a value that ends at `end`: nothing but one space
+/// between the two, and nothing behind.
+fn is_plain_line(block: &[u8], name_end: usize, end: usize) -> bool {
+    let after_name = block.get(name_end..).unwrap_or_default();
+    let is_ended = block.get(end..).is_some_and(|rest| rest.starts_with(CRLF));
+    match after_name.strip_prefix(SEPARATOR) {
+        // Parsing has trimmed the value: a blank here is none of it.
+        Some([b' ' | b'\t', ..]) | None => false,
+        Some(_) => is_ended,
     }
 }
 
@@ -127,7 +221,8 @@ impl fmt::Debug for Fields {
 
 impl Span {
     fn name(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(self.start..self.value_start).unwrap_or_default()
+        let name_end = self.value_start - SEPARATOR.len();
+        bytes.get(self.start..name_end).unwrap_or_default()
     }
 
     fn value(self, bytes: &[u8]) -> &[u8] {
@@ -289,6 +384,62 @@ mod tests {
         assert_eq!(trim_blanks(b" \t a b\t "), b"a b");
         assert_eq!(trim_blanks(b" \t "), b"");
         assert_eq!(trim_blanks(b"\x0ba\n"), b"\x0ba\n");
+    }
+
+    fn lines(fields: &Fields) -> String {
+        let mut out = Vec::new();
+        fields.write_lines(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_are_written_without_those_that_were_removed() {
+        let mut fields = sample();
+        fields.push(b"B", b"1");
+        assert_eq!(
+            lines(&fields),
+            "Accept: text/html\r\nX-Tag: \r\nACCEPT: image/png\r\nB: 1\r\n"
+        );
+        fields.remove(b"x-tag");
+        assert_eq!(
+            lines(&fields),
+            "Accept: text/html\r\nACCEPT: image/png\r\nB: 1\r\n"
+        );
+        fields.retain(|name| name == b"B");
+        assert_eq!(lines(&fields), "B: 1\r\n");
+        fields.clear();
+        assert_eq!(lines(&fields), "");
+    }
+
+    #[test]
+    fn a_copy_has_the_lines_that_are_wanted() {
+        let mut copy = Fields::new();
+        copy.push(b"Old", b"1");
+        copy.copy_kept(&sample(), |name| name.eq_ignore_ascii_case(b"accept"));
+        copy.push(b"New", b"2");
+        assert_eq!(
+            lines(&copy),
+            "Accept: text/html\r\nACCEPT: image/png\r\nNew: 2\r\n"
+        );
+    }
+
+    #[test]
+    fn a_block_reads_the_same_however_its_lines_are_written() {
+        let parts: [(&[u8], &[u8]); 3] = [(b"A", b"1 2"), (b"B", b""), (b"c", b"x:y")];
+        for block in [
+            "A: 1 2\r\nB: \r\nc: x:y\r\n\r\n",
+            "A:1 2\r\nB: \r\nc: x:y\r\n\r\n",
+            "A: 1 2\r\nB:\r\nc: x:y\r\n\r\n",
+            "A: 1 2 \r\nB: \r\nc: x:y\r\n\r\n",
+            "A:  1 2\r\nB: \r\nc: x:y\r\n\r\n",
+            "A: 1 2\r\nB: \t\r\nc: x:y\r\n\r\n",
+            "A: 1 2\r\nB: \r\nc: \tx:y\t\r\n\r\n",
+        ] {
+            let mut fields = sample();
+            fields.read_block(block.as_bytes(), parts.iter().copied());
+            assert_eq!(fields.iter().collect::<Vec<_>>(), parts, "{block:?}");
+            assert_eq!(lines(&fields), "A: 1 2\r\nB: \r\nc: x:y\r\n");
+        }
     }
 
     proptest! {

@@ -48,6 +48,20 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
         .any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// Whether a field of that name ends with the connection that `fields` came on: always, or since a `Connection` field
+/// names it. `Connection` is looked for once, whatever the number of names.
+pub fn ends_with_connection(fields: &Fields) -> impl Fn(&[u8]) -> bool {
+    let nominates = nominates_fields(fields);
+    move |name| is_hop_by_hop(name) || (nominates && nominated_by_connection(fields, name))
+}
+
+/// Whether `Connection` holds anything but `keep-alive`, which names no field that is not hop-by-hop anyway.
+#[must_use]
+pub fn nominates_fields(fields: &Fields) -> bool {
+    let mut options = fields.list_members(b"connection");
+    options.any(|option| !option.eq_ignore_ascii_case(b"keep-alive"))
+}
+
 /// Whether a `Connection` field names `name`: then that field, too, ends with the connection (RFC 9110 §7.6.1).
 #[must_use]
 pub fn nominated_by_connection(fields: &Fields, name: &[u8]) -> bool {
@@ -99,6 +113,25 @@ mod tests {
             );
             assert_eq!(response_keeps_alive(&head), stays, "{version} {fields}");
         }
+    }
+
+    #[test]
+    fn nominated_fields_end_with_the_connection() {
+        for (connection, name, ends) in [
+            ("x-a", "X-A", true),
+            ("x-a", "X-B", false),
+            ("keep-alive", "X-A", false),
+            ("keep-alive, x-a", "X-A", true),
+            ("close", "Close", true),
+            ("keep-alive", "Keep-Alive", true),
+            ("x-a", "Upgrade", true),
+        ] {
+            let head = request("1.1", &format!("Connection: {connection}\r\n"));
+            let ends_here = ends_with_connection(&head.fields)(name.as_bytes());
+            assert_eq!(ends_here, ends, "{connection} {name}");
+        }
+        let head = request("1.1", "");
+        assert!(!ends_with_connection(&head.fields)(b"X-A"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn push_lower_case(name: &[u8], out: &mut Vec<u8>) {
 /// Outer blanks go, inner runs of spaces become one; an inner tab stays, as AWS's signers leave it.
 fn push_collapsed(value: &[u8], out: &mut Vec<u8>) {
     let value = trim_blanks(value);
-    if !value.windows(2).any(|pair| pair == b"  ") {
+    if !has_run_of_spaces(value) {
         out.extend_from_slice(value);
         return;
     }
@@ -93,6 +93,11 @@ fn push_collapsed(value: &[u8], out: &mut Vec<u8>) {
         }
         after_space = space;
     }
+}
+
+/// Most values hold no space at all.
+fn has_run_of_spaces(value: &[u8]) -> bool {
+    memchr::memchr(b' ', value).is_some() && value.windows(2).any(|pair| pair == b"  ")
 }
 
 /// `value` without the spaces and tabs around it.

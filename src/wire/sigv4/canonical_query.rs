@@ -19,7 +19,6 @@ pub(crate) enum QueryPart {
 /// Reused storage of encoded parameters.
 #[derive(Default)]
 pub(crate) struct QueryScratch {
-    decoded: Vec<u8>,
     encoded: Vec<u8>,
     pairs: Vec<Pair>,
 }
@@ -62,10 +61,8 @@ impl QueryScratch {
     }
 
     fn encode(&mut self, wire: &[u8]) -> Range<usize> {
-        self.decoded.clear();
-        percent::decode_into(&mut self.decoded, wire);
         let start = self.encoded.len();
-        percent::encode_into(&mut self.encoded, &self.decoded, Keep::Unreserved);
+        percent::recode_into(&mut self.encoded, wire, Keep::Unreserved);
         start..self.encoded.len()
     }
 }
