@@ -12,6 +12,7 @@ use crate::app::admin::AdminSocket;
 use crate::app::admin::AdminState;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::notify::Notifier;
 use crate::app::plan::Made;
 use crate::app::plan::Plan;
 use crate::app::plan::quota_records;
@@ -19,10 +20,13 @@ use crate::app::quota_state::Keeper;
 use crate::app::quota_state::QuotaState;
 use crate::app::reload::Reloader;
 use crate::app::reload::Sources;
+use crate::app::settings::environment::Environment;
 use crate::app::signals;
 use crate::app::signals::SignalWatch;
 use crate::net::address::ListenAt;
 use crate::net::credentials::renewal::Renewal;
+use crate::net::listener::inherited;
+use crate::net::listener::inherited::Inherited;
 use crate::serve::access_log::AccessLog;
 use crate::serve::access_log::LineCounts;
 use crate::serve::in_force::InForce;
@@ -40,6 +44,8 @@ pub struct Gateway {
     quota_state: Option<QuotaState>,
     access_log: Option<(Receiver<Vec<u8>>, Target, Arc<LineCounts>)>,
     settings_kept: SettingsKept,
+    notifier: Option<Arc<Notifier>>,
+    workers: usize,
 }
 
 /// Who looks after the settings in force.
@@ -59,7 +65,20 @@ impl Gateway {
         sources: Option<Sources>,
     ) -> Result<Self, Failure> {
         let drain_ms_max = plan.run.drain_ms_max;
+        let workers = plan.run.workers;
+        let notifier = Notifier::of(&Environment::of_process())
+            .map_err(|cause| {
+                Failure::new(Exit::BadConfiguration, format!("NOTIFY_SOCKET: {cause}"))
+            })?
+            .map(Arc::new);
         let fixed = plan.fixed();
+        let inherited =
+            inherited::take().map_err(|fault| Failure::new(Exit::CouldNotBind, fault))?;
+        let run = &mut plan.run;
+        if !run.listen_is_chosen && !inherited.is_empty() && run.edge.is_plain() {
+            // Nothing was said of addresses: those that were passed are meant.
+            run.listen = addresses_of(&inherited);
+        }
         let (admin_listen, admin_default) = (plan.run.admin.clone(), plan.admin_default);
         let (access_log, batches) = match plan.run.access_log.take() {
             Some(chosen) => {
@@ -71,7 +90,7 @@ impl Gateway {
             None => (None, None),
         };
         let Made { settings, renewals } = plan.make(access_log.clone())?;
-        let bound = server::bind(Arc::new(settings)).map_err(failure)?;
+        let bound = server::bind_with(Arc::new(settings), inherited).map_err(failure)?;
         let admin = admin::bind(admin_listen, admin_default)?;
         let in_force = bound.in_force();
         let lifecycle = Arc::new(Lifecycle::default());
@@ -83,6 +102,7 @@ impl Gateway {
                     fixed,
                     access_log,
                     renewals,
+                    notifier: notifier.clone(),
                     in_force: Arc::clone(&in_force),
                     lifecycle: Arc::clone(&lifecycle),
                 },
@@ -102,6 +122,8 @@ impl Gateway {
             quota_state,
             access_log: batches,
             settings_kept,
+            notifier,
+            workers,
         })
     }
 
@@ -146,6 +168,10 @@ impl Gateway {
                 Vec::new()
             }
         };
+        if let Some(notifier) = self.notifier {
+            let followed = notifier.follow(self.workers, Arc::clone(&lifecycle));
+            followed.map_err(|cause| no_thread("notify", cause))?;
+        }
         let ended = self.bound.run(&lifecycle);
         let exit = self.watch.finish();
         keeper.into_iter().for_each(Keeper::finish);
@@ -157,9 +183,22 @@ impl Gateway {
     }
 }
 
+/// Each address once.
+fn addresses_of(inherited: &[Inherited]) -> Vec<ListenAt> {
+    let mut addresses: Vec<ListenAt> = Vec::new();
+    for socket in inherited {
+        if !addresses.contains(&socket.at) {
+            addresses.push(socket.at.clone());
+        }
+    }
+    addresses
+}
+
 fn failure(error: ServeError) -> Failure {
     let exit = match error {
-        ServeError::Bind { .. } | ServeError::Driver(_) => Exit::CouldNotBind,
+        ServeError::Bind { .. } | ServeError::Inherited(_) | ServeError::Driver(_) => {
+            Exit::CouldNotBind
+        }
         ServeError::Thread(_) | ServeError::WorkerDied => Exit::FailedWhileRunning,
     };
     Failure::new(exit, error)

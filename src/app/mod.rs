@@ -14,6 +14,7 @@ pub mod explain;
 pub mod findings_report;
 pub mod gateway;
 pub mod logging;
+pub mod notify;
 pub mod output;
 pub mod plan;
 pub mod quota_state;

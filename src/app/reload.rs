@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
+use crate::app::notify::Notifier;
 use crate::app::plan::Made;
 use crate::app::plan::Plan;
 use crate::app::plan::lost_keys;
@@ -50,6 +51,8 @@ pub struct Reloader {
     pub access_log: Option<AccessLog>,
     /// Keep the keys of the settings in force fresh.
     pub renewals: Vec<Renewal>,
+    /// Who wants to know.
+    pub notifier: Option<Arc<Notifier>>,
     /// Those settings.
     pub in_force: Arc<InForce>,
     /// Where it is told how reloads went.
@@ -84,7 +87,13 @@ impl Reloader {
             };
             // Several that came meanwhile are one.
             while asked.try_recv().is_ok() {}
+            if let Some(notifier) = &self.notifier {
+                notifier.reloading();
+            }
             self.reload(reason);
+            if let Some(notifier) = &self.notifier {
+                notifier.ready();
+            }
             changes = Changes::new(&self.sources.files);
         }
     }

@@ -18,6 +18,7 @@ use crate::net::listener;
 use crate::net::listener::Listener;
 use crate::net::listener::ListeningSocket;
 use crate::net::listener::SharedUnix;
+use crate::net::listener::inherited::Inherited;
 use crate::net::listener::unix;
 use crate::net::listener::unix::SocketFile;
 use crate::serve::greeting::Entrance;
@@ -41,6 +42,8 @@ pub enum ServeError {
         /// What the system said.
         cause: io::Error,
     },
+    /// A socket was passed (`LISTEN_FDS`) that no setting asks for.
+    Inherited(ListenAt),
     /// A core's runtime did not start.
     Driver(DriverError),
     /// The system gave no thread.
@@ -55,6 +58,10 @@ impl fmt::Display for ServeError {
             Self::Bind { address, cause } => {
                 write!(f, "cannot listen on {address}: {cause}; {}", remedy(cause))
             }
+            Self::Inherited(at) => write!(
+                f,
+                "LISTEN_FDS passes a socket at {at}, which is no address of --listen, --proxy-listen or [[tls]]; name it there"
+            ),
             Self::Driver(cause) => write!(f, "{cause}"),
             Self::Thread(cause) => {
                 write!(f, "cannot start a worker thread: {cause}; lower --workers")
@@ -94,6 +101,8 @@ pub struct Bound {
     proxy_addresses: Vec<ListenAt>,
     /// Removed when everything has ended.
     files: Vec<SocketFile>,
+    /// Sockets that were passed to this process and are not listened on yet.
+    inherited: Vec<Inherited>,
 }
 
 /// Binds every address for every worker.
@@ -101,6 +110,17 @@ pub struct Bound {
 /// # Errors
 /// The first address that cannot be bound.
 pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
+    bind_with(settings, Vec::new())
+}
+
+/// As [`bind`]; a socket of `inherited` that listens at an address of the settings is taken in place of one of our own.
+///
+/// # Errors
+/// The first address that cannot be bound, or a socket whose address the settings do not have.
+pub fn bind_with(
+    settings: Arc<ServeSettings>,
+    inherited: Vec<Inherited>,
+) -> Result<Bound, ServeError> {
     let workers = settings.workers.max(1);
     let mut bound = Bound {
         groups: (0..workers).map(|_| Vec::new()).collect(),
@@ -108,6 +128,7 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
         tls_addresses: Vec::new(),
         proxy_addresses: Vec::new(),
         files: Vec::new(),
+        inherited,
         io_driver: settings.io_driver,
         in_force: Arc::new(InForce::new(Arc::clone(&settings))),
     };
@@ -133,7 +154,10 @@ pub fn bind(settings: Arc<ServeSettings>) -> Result<Bound, ServeError> {
             bound.tls_addresses.push(taken);
         }
     }
-    Ok(bound)
+    match bound.inherited.first() {
+        Some(unwanted) => Err(ServeError::Inherited(unwanted.at.clone())),
+        None => Ok(bound),
+    }
 }
 
 /// The address that all workers will share.
@@ -167,6 +191,9 @@ impl Bound {
         workers: usize,
         entrance: &Entrance,
     ) -> io::Result<ListenAt> {
+        if let Some(at) = self.adopt(listen, entrance)? {
+            return Ok(at);
+        }
         match listen {
             ListenAt::Inet(address) => {
                 let taken = taken_address(*address, workers)?;
@@ -187,6 +214,28 @@ impl Bound {
                 Ok(listen.clone())
             }
         }
+    }
+
+    /// Listens at the sockets that were passed for this address; several of one address are spread over the workers.
+    fn adopt(&mut self, listen: &ListenAt, entrance: &Entrance) -> io::Result<Option<ListenAt>> {
+        let (mut passed, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.inherited)
+            .into_iter()
+            .partition(|socket| socket.is_at(listen));
+        self.inherited = others;
+        let Some(at) = passed.first().map(|socket| socket.at.clone()) else {
+            return Ok(None);
+        };
+        passed.retain(|socket| socket.at == at);
+        let workers = self.groups.len();
+        for number in 0..workers.max(passed.len()) {
+            let socket = passed.get(number % passed.len());
+            let group = self.groups.get_mut(number % workers);
+            if let (Some(Inherited { socket, .. }), Some(group)) = (socket, group) {
+                let socket = ListeningSocket::Inherited(socket.share()?);
+                group.push((socket, entrance.clone()));
+            }
+        }
+        Ok(Some(at))
     }
 
     /// The plain addresses in force, with the port that the system chose for port 0.

@@ -75,6 +75,14 @@ pub struct Edge {
     pub caps: ConnectionCaps,
 }
 
+impl Edge {
+    /// Whether no other listeners are asked for than plain ones.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.tls.is_empty() && self.proxy_listen.is_empty()
+    }
+}
+
 /// Addresses of one TLS listener.
 #[derive(Clone, Debug)]
 pub struct TlsListen {
@@ -195,6 +203,10 @@ pub struct Lifecycle {
     pub workers_ready: AtomicUsize,
     /// SIGHUPs so far: log files are opened again after each.
     pub hangups: AtomicU64,
+    /// How often the workers were asked whether they run.
+    pub asked: AtomicU64,
+    /// Workers that have answered the last time.
+    pub answers: AtomicUsize,
     /// Whether the last reload was refused, so that the settings of before are in force.
     pub reload_failed: AtomicBool,
 }

@@ -59,9 +59,15 @@ pub async fn run(
         .collect();
     lifecycle.workers_ready.fetch_add(1, Ordering::Relaxed);
     let mut polls = 0u64;
+    let mut answered = 0;
     loop {
         sleep_ms(LIFECYCLE_POLL_MS).await;
         polls = polls.wrapping_add(1);
+        let asked = lifecycle.asked.load(Ordering::Acquire);
+        if asked != answered {
+            answered = asked;
+            lifecycle.answers.fetch_add(1, Ordering::Relaxed);
+        }
         // Also what lets a core without requests leave the settings of before.
         let core = worker.core();
         core.flush_access_log();

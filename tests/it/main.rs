@@ -52,6 +52,7 @@ mod templates;
 mod tls;
 mod tls_listener;
 mod unix_sockets;
+mod upgrade;
 mod upstream;
 mod upstream_restart;
 mod validation;

@@ -58,11 +58,6 @@ fn wrong_usage_names_the_option() {
     fails(&["serve"], 2, &["--api"]);
     fails(&["serve", "--workers", "0"], 2, &["--workers"]);
     fails(
-        &["serve", "--api", "a.yaml", "--api", "b.yaml"],
-        2,
-        &["--api"],
-    );
-    fails(
         &["serve", "--s3-endpoint", "ftp://s3.example"],
         2,
         &["--s3-endpoint", "ftp"],

@@ -18,6 +18,9 @@ const NAMES: &[&str] = &[
     "NO_COLOR",
     "TERM",
     "COLUMNS",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
 ];
 
 /// The values at start-up. An empty variable counts as one that is not set.

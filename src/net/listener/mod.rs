@@ -3,6 +3,7 @@
 //! Only readiness is awaited and the connection is then taken by a plain `accept4(2)`: an accept that is dropped while it
 //! is in the ring would leak the connection it gets.
 
+pub mod inherited;
 #[cfg(test)]
 mod tests;
 pub mod unix;
@@ -31,6 +32,7 @@ use crate::net::address::PeerAddress;
 use crate::net::deadline::DeadlineTable;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::yield_now;
+use crate::net::listener::inherited::InheritedSocket;
 use crate::net::stream::Stream;
 
 /// Connections that the kernel keeps for us; `net.core.somaxconn` (4096) lowers it.
@@ -73,6 +75,8 @@ pub enum ListeningSocket {
     Inet(std::net::TcpListener),
     /// A clone of the only one.
     Unix(SharedUnix),
+    /// One that others have as well: closing it here leaves it open and its queue to them.
+    Inherited(InheritedSocket),
 }
 
 /// A Unix socket whose queue the cores share, since Linux has no SO_REUSEPORT for it.
@@ -109,11 +113,12 @@ impl ListeningSocket {
     /// The same socket, to be watched by the driver, whose TCP type carries both kinds.
     fn readiness(&self) -> io::Result<monoio::net::TcpListener> {
         let descriptor: OwnedFd = match self {
-            Self::Inet(socket) => {
+            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
                 socket.set_nonblocking(true)?;
                 socket.try_clone()?.into()
             }
-            Self::Unix(SharedUnix { socket, .. }) => {
+            Self::Unix(SharedUnix { socket, .. })
+            | Self::Inherited(InheritedSocket::Unix(socket)) => {
                 socket.set_nonblocking(true)?;
                 socket.try_clone()?.into()
             }
@@ -123,11 +128,12 @@ impl ListeningSocket {
 
     fn accept(&self, deadlines: &DeadlineTable) -> io::Result<(Stream, PeerAddress)> {
         match self {
-            Self::Inet(socket) => {
+            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
                 let (tcp, peer) = socket.accept()?;
                 Ok((Stream::adopt(tcp, peer, deadlines)?, peer.into()))
             }
-            Self::Unix(SharedUnix { socket, .. }) => {
+            Self::Unix(SharedUnix { socket, .. })
+            | Self::Inherited(InheritedSocket::Unix(socket)) => {
                 let (unix, _unnamed) = socket.accept()?;
                 Ok((Stream::adopt_unix(unix, deadlines)?, PeerAddress::Unix))
             }
@@ -138,8 +144,11 @@ impl ListeningSocket {
 impl AsRawFd for ListeningSocket {
     fn as_raw_fd(&self) -> RawFd {
         match self {
-            Self::Inet(socket) => socket.as_raw_fd(),
-            Self::Unix(shared) => shared.socket.as_raw_fd(),
+            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
+                socket.as_raw_fd()
+            }
+            Self::Unix(SharedUnix { socket, .. })
+            | Self::Inherited(InheritedSocket::Unix(socket)) => socket.as_raw_fd(),
         }
     }
 }
@@ -216,11 +225,21 @@ impl Listener {
         }
     }
 
-    /// Stops listening. Connections that are complete by now still come out of [`Listener::accept`]; a pending accept ends.
+    /// Stops listening; a pending accept ends. Connections that are complete by now still come out of [`Listener::accept`],
+    /// but for those at an inherited socket, which wait for whoever goes on with it.
     pub fn close(&self) {
         if self.closed.replace(true) {
             return;
         }
+        if !matches!(self.socket, ListeningSocket::Inherited(_)) {
+            self.shut();
+        }
+        if let Some(waiting) = self.waiting.borrow_mut().take() {
+            waiting.wake();
+        }
+    }
+
+    fn shut(&self) {
         let mut last = self.last.borrow_mut();
         while let Ok(connection) = self.take() {
             last.push_back(connection);
@@ -230,9 +249,6 @@ impl Listener {
         }
         // Wakes whoever waits; cannot fail on a listening socket.
         nix::sys::socket::shutdown(self.socket.as_raw_fd(), Shutdown::Both).ok();
-        if let Some(waiting) = self.waiting.borrow_mut().take() {
-            waiting.wake();
-        }
     }
 
     /// How often it paused because descriptors or memory ran out.
@@ -249,12 +265,12 @@ impl Listener {
     /// Whether a core has shut the socket that all share.
     fn was_shut(&self) -> bool {
         match &self.socket {
-            ListeningSocket::Inet(_) => false,
+            ListeningSocket::Inet(_) | ListeningSocket::Inherited(_) => false,
             ListeningSocket::Unix(shared) => shared.shut.load(Ordering::Relaxed),
         }
     }
 
-    /// A shut Unix socket wakes nobody who waits for it, so the close does.
+    /// A shut Unix socket wakes nobody who waits for it, and an inherited one is not shut: the close does.
     async fn readable_or_closed(&self) -> io::Result<()> {
         let mut readable = pin!(self.readiness.readable(false));
         poll_fn(|context| {
