@@ -16,6 +16,7 @@ mod conversion_faults;
 mod credentials;
 #[cfg(feature = "demo")]
 mod demo;
+mod deployment;
 mod drain;
 mod e2e;
 mod expect_continue;
