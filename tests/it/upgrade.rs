@@ -73,7 +73,7 @@ fn ask_until(stop: &AtomicBool, address: SocketAddr, answered: &AtomicUsize) -> 
         }
         answered.fetch_add(1, Ordering::Relaxed);
         if answer.field("Connection") == Some("keep-alive")
-            && answered.load(Ordering::Relaxed) % 7 > 0
+            && !answered.load(Ordering::Relaxed).is_multiple_of(7)
         {
             kept = Some(client);
         }
