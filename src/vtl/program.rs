@@ -53,12 +53,14 @@ pub(super) enum Operation {
     /// Makes a map of that many keys and values.
     Map(u32),
     Range,
+    /// Replaces an undefined second value from the top by a text, where the top one is a text.
+    SourceOfLeft(TextId),
+    /// Replaces an undefined top value by a text, where the one below is a text.
+    SourceOfRight(TextId),
     Binary(Binary),
     Not,
     /// Replaces a reference's value by its truth.
     Truth,
-    /// Replaces a value by false: what a literal is as a condition.
-    False,
     /// Jumps when the top value is false and keeps it; otherwise drops it.
     JumpKeepingFalse(Place),
     /// Jumps when the top value is true and keeps it; otherwise drops it.

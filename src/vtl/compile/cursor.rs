@@ -29,6 +29,10 @@ impl<'s> Cursor<'s> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
+    pub(super) fn between(&self, start: usize, end: usize) -> &'s str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.peek_after(0)
     }

@@ -1,10 +1,11 @@
 //! `#` and what follows it.
 
 use crate::vtl::compile::Parser;
-use crate::vtl::compile::cursor::continues_word;
+use crate::vtl::compile::cursor::{Cursor, continues_word};
 use crate::vtl::compile::fault::{CompileError, CompileFault};
 use crate::vtl::compile::reference::Assigned;
 use crate::vtl::compile::text::BlockEnd;
+use crate::vtl::compile::touching::Behind;
 use crate::vtl::program::{Argument, Operation, Place, TextId};
 
 /// Words that an escape before them takes for directives.
@@ -17,15 +18,32 @@ pub(super) fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
 }
 
+/// Whether blanks, `#set` and its bracket follow.
+pub(super) fn set_follows(cursor: Cursor<'_>) -> bool {
+    let rest = cursor.rest().trim_start_matches([' ', '\t']);
+    let after = rest
+        .strip_prefix("#set")
+        .or_else(|| rest.strip_prefix("#{set}"));
+    after.is_some_and(|after| after.trim_start_matches(' ').starts_with('('))
+}
+
 impl Parser<'_, '_> {
     /// A comment, a directive or text; gives the end of a block that was read.
     pub(super) fn hash(&mut self) -> Result<Option<BlockEnd>, CompileError> {
         match self.cursor.peek_after(1) {
             None => return Err(self.fault(CompileFault::SignAtEnd)),
-            Some(b'#') => self.line_comment(),
+            Some(b'#') if self.behind.last() == Some(&Behind::Property) => {
+                self.behind.pop();
+                return self.joined_hash(1);
+            }
+            Some(b'#') => {
+                self.behind.pop();
+                self.line_comment();
+            }
             Some(b'*') => self.block_comment(),
             Some(b'[') if self.cursor.rest().starts_with("#[[") => self.text_block()?,
             Some(_) => {
+                self.behind.pop();
                 let Some((name, length)) = self.word_after_hash() else {
                     self.write_sign();
                     return Ok(None);
@@ -37,7 +55,11 @@ impl Parser<'_, '_> {
         Ok(None)
     }
 
-    fn directive(&mut self, name: &str, length: usize) -> Result<Option<BlockEnd>, CompileError> {
+    pub(super) fn directive(
+        &mut self,
+        name: &str,
+        length: usize,
+    ) -> Result<Option<BlockEnd>, CompileError> {
         let start = self.cursor;
         let behind = start.at() + length;
         let end = match name {
@@ -92,7 +114,7 @@ impl Parser<'_, '_> {
     }
 
     /// Moves behind the `(` that follows, blanks and line ends between.
-    fn open_arguments(&mut self) -> bool {
+    pub(super) fn open_arguments(&mut self) -> bool {
         let start = self.cursor;
         self.cursor.eat_whitespace();
         let open = self.cursor.eat("(");
@@ -269,7 +291,7 @@ impl Parser<'_, '_> {
     }
 
     /// `#name(…)` or `#@name(…) … #end`: a macro by the time it is reached, or else text.
-    fn macro_call(&mut self, name: &str, start: usize) -> Result<(), CompileError> {
+    pub(super) fn macro_call(&mut self, name: &str, start: usize) -> Result<(), CompileError> {
         let mut arguments = Vec::new();
         let jump = self.emitter.emit(Operation::Jump(0));
         while self.argument_follows() {
@@ -301,13 +323,8 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// Whether blanks, `#set` and its bracket follow.
     pub(super) fn set_follows(&self) -> bool {
-        let rest = self.cursor.rest().trim_start_matches([' ', '\t']);
-        let after = rest
-            .strip_prefix("#set")
-            .or_else(|| rest.strip_prefix("#{set}"));
-        after.is_some_and(|after| after.trim_start_matches(' ').starts_with('('))
+        set_follows(self.cursor)
     }
 
     /// `#set( left = right )`

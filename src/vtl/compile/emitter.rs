@@ -28,6 +28,15 @@ impl Emitter {
         place
     }
 
+    /// Lets the operations since `place` never run.
+    pub(super) fn skip_from(&mut self, place: Place) {
+        let here = self.here();
+        let at = usize::try_from(place).unwrap_or(usize::MAX);
+        if let Some(first) = self.program.operations.get_mut(at) {
+            *first = Operation::Jump(here);
+        }
+    }
+
     pub(super) fn text(&mut self, text: &str) -> TextId {
         if let Some(&id) = self.text_ids.get(text) {
             return id;

@@ -3,7 +3,7 @@
 use crate::vtl::compile::Parser;
 use crate::vtl::compile::cursor::{continues_name, continues_word, starts_name};
 use crate::vtl::compile::fault::{CompileError, CompileFault};
-use crate::vtl::program::{Binary, Operation};
+use crate::vtl::program::{Binary, Operation, Place};
 
 /// What an expression is as a condition: Velocity asks the syntax, not the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,10 @@ pub(super) enum Kind {
     Reference,
     /// Its value.
     Boolean,
-    /// False: literals and sums, of whatever value.
+    /// False: literals of whatever value, which are not even evaluated.
     Other,
+    /// As `Other`; sums and ranges may have no value. The bytes are what Velocity adds to a text in place of it.
+    NoValue { start: usize, end: usize },
 }
 
 /// Operators by precedence, lowest first, below `&&` and `||`.
@@ -45,19 +47,22 @@ const LEVELS: [&[(&str, Binary)]; 4] = [
 impl Parser<'_, '_> {
     /// An expression whose truth is left on the stack.
     pub(super) fn condition(&mut self) -> Result<(), CompileError> {
+        let operand = self.emitter.here();
         let kind = self.expression()?;
-        self.emit_truth(kind);
+        self.emit_truth(operand, kind);
         Ok(())
     }
 
-    fn emit_truth(&mut self, kind: Kind) {
+    /// Leaves the truth of the value whose operations begin at `operand`.
+    fn emit_truth(&mut self, operand: Place, kind: Kind) {
         match kind {
             Kind::Boolean => {}
             Kind::Reference => {
                 self.emitter.emit(Operation::Truth);
             }
-            Kind::Other => {
-                self.emitter.emit(Operation::False);
+            Kind::Other | Kind::NoValue { .. } => {
+                self.emitter.skip_from(operand);
+                self.emitter.emit(Operation::PushBoolean(false));
             }
         }
     }
@@ -77,13 +82,15 @@ impl Parser<'_, '_> {
         jump: Operation,
         operand: impl Fn(&mut Self) -> Result<Kind, CompileError>,
     ) -> Result<Kind, CompileError> {
+        let mut start = self.emitter.here();
         let mut kind = operand(self)?;
         let mut jumps = Vec::new();
         while signs.iter().any(|sign| self.eat_operator(sign)) {
-            self.emit_truth(kind);
+            self.emit_truth(start, kind);
             jumps.push(self.emitter.emit(jump));
+            start = self.emitter.here();
             let right = operand(self)?;
-            self.emit_truth(right);
+            self.emit_truth(start, right);
             kind = Kind::Boolean;
         }
         for place in jumps {
@@ -98,14 +105,37 @@ impl Parser<'_, '_> {
         };
         let mut kind = self.operators(level + 1)?;
         while let Some(operator) = self.eat_one_of(operators) {
-            self.operators(level + 1)?;
+            let start = self.cursor.at();
+            let right = self.operators(level + 1)?;
+            self.cursor.eat_whitespace();
+            let end = self.cursor.at();
+            if operator == Binary::Add {
+                self.emit_sources(kind, right);
+            }
             self.emitter.emit(Operation::Binary(operator));
             kind = match level {
                 0 | 1 => Kind::Boolean,
-                _ => Kind::Other,
+                _ => Kind::NoValue { start, end },
             };
         }
         Ok(kind)
+    }
+
+    /// What a sum takes in place of operands without a value, where the other one is a text.
+    fn emit_sources(&mut self, left: Kind, right: Kind) {
+        let mut source = |kind: Kind| match kind {
+            Kind::NoValue { start, end } => {
+                Some(self.emitter.text(self.cursor.between(start, end)))
+            }
+            Kind::Reference | Kind::Boolean | Kind::Other => None,
+        };
+        let (left, right) = (source(left), source(right));
+        if let Some(text) = left {
+            self.emitter.emit(Operation::SourceOfLeft(text));
+        }
+        if let Some(text) = right {
+            self.emitter.emit(Operation::SourceOfRight(text));
+        }
     }
 
     fn eat_one_of(&mut self, operators: &[(&str, Binary)]) -> Option<Binary> {
@@ -139,8 +169,9 @@ impl Parser<'_, '_> {
         if !is_not {
             return self.primary();
         }
+        let operand = self.emitter.here();
         let kind = self.nested(Self::unary)?;
-        self.emit_truth(kind);
+        self.emit_truth(operand, kind);
         self.emitter.emit(Operation::Not);
         Ok(Kind::Boolean)
     }
@@ -150,9 +181,15 @@ impl Parser<'_, '_> {
         if !self.cursor.eat("(") {
             return self.parameter();
         }
+        let start = self.cursor.at();
         let kind = self.nested(Self::expression)?;
+        self.cursor.eat_whitespace();
+        let end = self.cursor.at();
         self.close_arguments()?;
-        Ok(kind)
+        Ok(match kind {
+            Kind::NoValue { .. } => Kind::NoValue { start, end },
+            kind => kind,
+        })
     }
 
     /// A value without operators: what may be an argument or an element.
@@ -164,7 +201,7 @@ impl Parser<'_, '_> {
                 return Ok(Kind::Reference);
             }
             Some(b'"' | b'\'') => self.nested(Self::string)?,
-            Some(b'[') => self.nested(Self::list_or_range)?,
+            Some(b'[') => return self.nested(Self::list_or_range),
             Some(b'{') => self.nested(Self::map)?,
             Some(b'-' | b'.' | b'0'..=b'9') => self.number()?,
             Some(b't' | b'f') if self.literal_word_follows() => return Ok(self.boolean()),
@@ -241,11 +278,12 @@ impl Parser<'_, '_> {
         digits > 0
     }
 
-    fn list_or_range(&mut self) -> Result<(), CompileError> {
+    fn list_or_range(&mut self) -> Result<Kind, CompileError> {
+        let start = self.cursor.at();
         self.cursor.eat("[");
         if self.cursor.eat("]") {
             self.emitter.emit(Operation::List(0));
-            return Ok(());
+            return Ok(Kind::Other);
         }
         let mut count = 0_u32;
         loop {
@@ -257,11 +295,12 @@ impl Parser<'_, '_> {
                 self.cursor.eat_whitespace();
                 self.close_list()?;
                 self.emitter.emit(Operation::Range);
-                return Ok(());
+                let end = self.cursor.at();
+                return Ok(Kind::NoValue { start, end });
             }
             if self.cursor.eat("]") {
                 self.emitter.emit(Operation::List(count));
-                return Ok(());
+                return Ok(Kind::Other);
             }
             self.comma()?;
         }

@@ -10,6 +10,7 @@ mod fault;
 mod reference;
 mod string;
 mod text;
+mod touching;
 
 use crate::vtl::program::Program;
 
@@ -17,6 +18,7 @@ pub use fault::{CompileError, CompileFault};
 
 use cursor::Cursor;
 use emitter::Emitter;
+use touching::Behind;
 
 /// Blocks, brackets, calls and interpolated strings inside one another (spec 07, "Limits for safety").
 const NESTING_MAX: usize = 32;
@@ -33,6 +35,8 @@ pub(super) fn compile(text: &str) -> Result<Program, CompileError> {
         nesting: 0,
         calls: 0,
         written: String::new(),
+        behind: Vec::new(),
+        ended: None,
     };
     parser.template()?;
     Ok(emitter.finish())
@@ -47,6 +51,10 @@ struct Parser<'s, 'e> {
     calls: usize,
     /// Text that was read and not emitted yet.
     written: String,
+    /// The references that the text at the place still touches, one in another; empty in plain text.
+    behind: Vec<Behind>,
+    /// How the last reference ended; `None` with a brace.
+    ended: Option<Behind>,
 }
 
 impl Parser<'_, '_> {

@@ -1,8 +1,11 @@
 //! `$name`, its properties, methods and indices.
 
 use crate::vtl::compile::Parser;
-use crate::vtl::compile::cursor::{continues_name, starts_name};
+use crate::vtl::compile::cursor::{Cursor, continues_name, starts_name};
+use crate::vtl::compile::directive::set_follows;
 use crate::vtl::compile::fault::{CompileError, CompileFault};
+use crate::vtl::compile::text::BlockEnd;
+use crate::vtl::compile::touching::Behind;
 use crate::vtl::program::{Operation, Place, TextId};
 
 /// What stands on the left of `=`.
@@ -16,7 +19,7 @@ pub(super) enum Assigned {
 }
 
 /// The last part of a reference, not emitted yet.
-enum LastPart {
+pub(super) enum LastPart {
     Name(TextId),
     Property(TextId),
     Index,
@@ -34,44 +37,83 @@ impl LastPart {
     }
 }
 
-impl Parser<'_, '_> {
-    /// Bytes of `$`, `$!`, `${` or `$!{` when a name follows, and whether there is a brace.
-    fn reference_start(&self) -> Option<(usize, bool)> {
-        let sign = match (self.cursor.peek(), self.cursor.peek_after(1)) {
-            (Some(b'$'), Some(b'!')) => 2,
-            (Some(b'$'), _) => 1,
-            _ => return None,
-        };
-        let brace = usize::from(self.cursor.peek_after(sign) == Some(b'{'));
-        let first = self.cursor.peek_after(sign + brace)?;
-        starts_name(first).then_some((sign + brace, brace == 1))
-    }
+/// Bytes of `$`, `$!`, `${` or `$!{` when a name follows, and whether there is a brace.
+fn reference_start(cursor: Cursor<'_>) -> Option<(usize, bool)> {
+    let sign = match (cursor.peek(), cursor.peek_after(1)) {
+        (Some(b'$'), Some(b'!')) => 2,
+        (Some(b'$'), _) => 1,
+        _ => return None,
+    };
+    let brace = usize::from(cursor.peek_after(sign) == Some(b'{'));
+    let first = cursor.peek_after(sign + brace)?;
+    starts_name(first).then_some((sign + brace, brace == 1))
+}
 
+impl Parser<'_, '_> {
     pub(super) fn reference_follows(&self) -> bool {
-        self.reference_start().is_some()
+        reference_start(self.cursor).is_some()
     }
 
     /// A `$` in text.
-    pub(super) fn dollar(&mut self) -> Result<(), CompileError> {
+    pub(super) fn dollar(&mut self) -> Result<Option<BlockEnd>, CompileError> {
+        let (next, after_next) = (self.cursor.peek_after(1), self.cursor.peek_after(2));
+        let bytes = if next == Some(b'!') { 2 } else { 1 };
+        if matches!(
+            (next, after_next),
+            (Some(b'[' | b'.'), _) | (Some(b'!'), Some(b'['))
+        ) {
+            self.write(bytes + 1);
+            return Ok(None);
+        }
+        self.leave_name();
         if self.reference_follows() {
             self.flush();
             self.reference()?;
             self.emitter.emit(Operation::Print);
-            return Ok(());
+            self.behind.extend(self.ended);
+            return Ok(None);
         }
-        match (self.cursor.peek_after(1), self.cursor.peek_after(2)) {
+        let signs = self.signs_before_reference();
+        if signs > 0 {
+            self.write(signs);
+            return Ok(None);
+        }
+        let mut behind = self.cursor;
+        behind.move_to(behind.at() + bytes);
+        if set_follows(behind) {
+            self.cursor = behind;
+            self.behind.push(Behind::Name);
+            return Ok(None);
+        }
+        match (next, after_next) {
             (None, _) | (Some(b'!' | b'#'), None) => Err(self.fault(CompileFault::SignAtEnd)),
-            // Velocity loses this `!`
-            (Some(b'!'), Some(next)) if !matches!(next, b'[' | b'{') => {
-                self.write(1);
-                self.cursor.move_to(self.cursor.at() + 1);
-                Ok(())
+            (Some(b'#'), _) | (Some(b'!'), Some(b'#')) => self.joined_hash(bytes),
+            (Some(b'!'), Some(b'{')) => {
+                self.write(2);
+                self.behind.push(Behind::Name);
+                Ok(None)
             }
             (Some(_), _) => {
-                self.write_sign();
-                Ok(())
+                self.write(1);
+                // Velocity loses the `!`
+                self.cursor = behind;
+                self.behind.push(Behind::Name);
+                Ok(None)
             }
         }
+    }
+
+    /// Bytes of the `$` and `$!` that stand right before a reference and are text; 0 where none follows them.
+    fn signs_before_reference(&self) -> usize {
+        let mut parser = self.cursor;
+        let start = parser.at();
+        while parser.eat("$") {
+            parser.eat("!");
+            if reference_start(parser).is_some() {
+                return parser.at() - start;
+            }
+        }
+        0
     }
 
     /// A reference as a value.
@@ -104,13 +146,29 @@ impl Parser<'_, '_> {
     }
 
     /// Emits all parts of a reference but the last. With `leaving`, an undefined value ends the reference.
-    fn parts(&mut self, mut leaving: Option<&mut Vec<Place>>) -> Result<LastPart, CompileError> {
-        let Some((bytes, braced)) = self.reference_start() else {
+    fn parts(&mut self, leaving: Option<&mut Vec<Place>>) -> Result<LastPart, CompileError> {
+        let Some((bytes, braced)) = reference_start(self.cursor) else {
             return Err(self.fault(CompileFault::NameMissing));
         };
         let start = self.cursor;
         self.cursor.move_to(start.at() + bytes);
-        let mut last = LastPart::Name(self.name()?);
+        let name = LastPart::Name(self.name()?);
+        let (last, behind) = self.parts_after(name, Behind::Name, leaving)?;
+        self.ended = (!braced).then_some(behind);
+        if braced && !self.cursor.eat("}") {
+            self.cursor = start;
+            return Err(self.fault(CompileFault::BraceUnclosed));
+        }
+        Ok(last)
+    }
+
+    /// The properties, calls and indices that follow; emits all parts but the last, and tells what the last one is.
+    pub(super) fn parts_after(
+        &mut self,
+        mut last: LastPart,
+        mut behind: Behind,
+        mut leaving: Option<&mut Vec<Place>>,
+    ) -> Result<(LastPart, Behind), CompileError> {
         loop {
             let dot = self.cursor.peek() == Some(b'.')
                 && self
@@ -118,7 +176,7 @@ impl Parser<'_, '_> {
                     .peek_after(1)
                     .is_some_and(|next| next.is_ascii_alphabetic());
             if !dot && self.cursor.peek() != Some(b'[') {
-                break;
+                return Ok((last, behind));
             }
             self.emitter.emit(last.operation());
             if let Some(leaving) = leaving.as_deref_mut() {
@@ -126,18 +184,18 @@ impl Parser<'_, '_> {
             }
             last = if dot {
                 self.cursor.eat(".");
-                self.property_or_method()?
+                let part = self.property_or_method()?;
+                behind = match part {
+                    LastPart::Call { .. } => Behind::Name,
+                    _ => Behind::Property,
+                };
+                part
             } else {
                 self.cursor.eat("[");
                 self.nested(Self::index)?;
                 LastPart::Index
             };
         }
-        if braced && !self.cursor.eat("}") {
-            self.cursor = start;
-            return Err(self.fault(CompileFault::BraceUnclosed));
-        }
-        Ok(last)
     }
 
     fn name(&mut self) -> Result<TextId, CompileError> {

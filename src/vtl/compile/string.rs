@@ -50,6 +50,8 @@ impl Parser<'_, '_> {
             nesting: self.nesting,
             calls: 0,
             written: String::new(),
+            behind: Vec::new(),
+            ended: None,
         };
         let end = parser.statements();
         match end {

@@ -47,15 +47,20 @@ impl Parser<'_, '_> {
                     self.flush();
                     return Ok(BlockEnd::Text);
                 }
-                Some(b'\\') => self.backslashes()?,
-                Some(b'$') => self.dollar()?,
-                Some(b'#') => {
-                    if let Some(end) = self.hash()? {
+                Some(sign @ (b'\\' | b'$' | b'#')) => {
+                    let end = match sign {
+                        b'\\' => self.backslashes()?,
+                        b'$' => self.dollar()?,
+                        _ => self.hash()?,
+                    };
+                    if let Some(end) = end {
                         self.flush();
                         return Ok(end);
                     }
                 }
+                Some(first) if !self.behind.is_empty() && self.touching(first)? => {}
                 Some(_) => {
+                    self.behind.clear();
                     let rest = self.cursor.rest();
                     let length = memchr3(b'$', b'#', b'\\', rest.as_bytes());
                     self.write(rest.len().min(length.unwrap_or(rest.len())));
@@ -89,7 +94,7 @@ impl Parser<'_, '_> {
 
     /// Backslashes are text but before a reference or a directive: there each two print one, and an odd one makes
     /// text of what follows.
-    fn backslashes(&mut self) -> Result<(), CompileError> {
+    fn backslashes(&mut self) -> Result<Option<BlockEnd>, CompileError> {
         let count = self.cursor.take_while(|byte| byte == b'\\').len();
         match self.cursor.peek() {
             Some(b'$') => {
@@ -103,18 +108,13 @@ impl Parser<'_, '_> {
                 if !escaped {
                     return self.dollar();
                 }
-                // read for its length only: it prints as written
-                let (emitter, kept) = (
-                    std::mem::take(self.emitter),
-                    std::mem::take(&mut self.written),
-                );
-                let read = self.dollar();
-                *self.emitter = emitter;
-                self.written = kept;
+                // it prints as written
+                self.unprinted(Self::dollar)?;
                 self.written.push_str(self.cursor.since(start.at()));
-                read
+                Ok(None)
             }
             Some(b'#') => {
+                self.behind.clear();
                 let word = self.word_after_hash();
                 let known = word.is_some_and(|(name, _)| self.is_directive(name));
                 let length = word.map(|(_, length)| length);
@@ -125,11 +125,12 @@ impl Parser<'_, '_> {
                 if let (1, Some(length)) = (count % 2, length) {
                     self.write(length);
                 }
-                Ok(())
+                Ok(None)
             }
             _ => {
+                self.behind.clear();
                 self.written.push_str(&"\\".repeat(count));
-                Ok(())
+                Ok(None)
             }
         }
     }

@@ -285,6 +285,7 @@ impl<'r> Machine<'r> {
                 self.store(operation)?;
             }
             Operation::List(_) | Operation::Map(_) | Operation::Range => self.make(operation)?,
+            Operation::SourceOfLeft(_) | Operation::SourceOfRight(_) => self.source(operation)?,
             Operation::Binary(operator) => {
                 let (right, left) = (self.pop()?, self.pop()?);
                 let value = apply(operator, &left, &right, &self.heap, &mut self.budget)?;
@@ -297,10 +298,6 @@ impl<'r> Machine<'r> {
             Operation::Truth => {
                 let value = self.pop_boolean()?;
                 self.stack.push(Value::Boolean(value));
-            }
-            Operation::False => {
-                self.pop()?;
-                self.stack.push(Value::Boolean(false));
             }
             _ => self.control(operation)?,
         }
@@ -428,6 +425,23 @@ impl<'r> Machine<'r> {
             _ => self.range()?,
         };
         self.stack.push(value);
+        Ok(())
+    }
+
+    /// An operand without a value that is added to a text shows its source.
+    fn source(&mut self, operation: Operation) -> Result<(), RenderError> {
+        let (mut right, mut left) = (self.pop()?, self.pop()?);
+        match (operation, &left, &right) {
+            (Operation::SourceOfLeft(source), Value::Undefined, Value::Text(_)) => {
+                left = Value::Text(self.text_at(source));
+            }
+            (Operation::SourceOfRight(source), Value::Text(_), Value::Undefined) => {
+                right = Value::Text(self.text_at(source));
+            }
+            _ => {}
+        }
+        self.stack.push(left);
+        self.stack.push(right);
         Ok(())
     }
 
