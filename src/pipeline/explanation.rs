@@ -339,7 +339,7 @@ fn request_source_text(source: &RequestSource) -> String {
         }
         RequestSource::Body => ("method.request.body", ""),
         // The compiled path does not keep its text.
-        RequestSource::BodyPath(_) => ("method.request.body.", "{JSONPath}"),
+        RequestSource::BodyPath(path) => ("method.request.body.", path.as_str()),
         RequestSource::StageVariable(name) => ("stageVariables.", name.as_str()),
         RequestSource::Context(name) => ("context.", name.as_str()),
         RequestSource::Literal(text) => return format!("'{text}'"),
@@ -354,7 +354,7 @@ fn response_source_text(source: &ResponseSource) -> String {
             ("integration.response.multivalueheader.", name.as_str())
         }
         ResponseSource::Body => ("integration.response.body", ""),
-        ResponseSource::BodyPath(_) => ("integration.response.body.", "{JSONPath}"),
+        ResponseSource::BodyPath(path) => ("integration.response.body.", path.as_str()),
         ResponseSource::StageVariable(name) => ("stageVariables.", name.as_str()),
         ResponseSource::Context(name) => ("context.", name.as_str()),
         ResponseSource::Literal(text) => return format!("'{text}'"),

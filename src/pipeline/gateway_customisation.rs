@@ -151,6 +151,11 @@ impl FaultyRequest<'_> {
             "error.validationErrorString" => {
                 self.fault.validation_error().map_or(Lookup::Null, text)
             }
+            "identity.apiKey" | "identity.apiKeyId" => match self.fault.api_key() {
+                Some((id, _)) if name == "identity.apiKeyId" => text(id),
+                Some((_, value)) => text(value),
+                None => self.variables.look_up(name),
+            },
             _ => self.variables.look_up(name),
         }
     }

@@ -7,8 +7,10 @@ use crate::api::gateway_response::ResponseType;
 use crate::api::table::Table;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_customisation::customise;
+use crate::pipeline::metering::api_keys::AcceptedKey;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::head::RequestHead;
+use crate::wire::sigv4::credentials::Secret;
 
 const INTERNAL_SERVER_ERROR: &str = "Internal server error";
 
@@ -25,6 +27,15 @@ pub struct GatewayFault {
     validation_error: Option<String>,
     /// Seconds after which the client may come again.
     retry_after_s: Option<u8>,
+    /// The key that was accepted before a limit refused the request.
+    api_key: Option<Box<KnownKey>>,
+}
+
+/// An API key that a refused request came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct KnownKey {
+    id: String,
+    value: Secret,
 }
 
 /// How the message becomes a body, byte for byte.
@@ -67,6 +78,7 @@ impl GatewayFault {
             shape: shape(kind),
             validation_error: None,
             retry_after_s: None,
+            api_key: None,
         }
     }
 
@@ -284,6 +296,7 @@ impl GatewayFault {
             shape,
             validation_error: None,
             retry_after_s: None,
+            api_key: None,
         }
     }
 
@@ -319,6 +332,26 @@ impl GatewayFault {
             || "null".to_owned(),
             |text| serde_json::Value::from(text).to_string(),
         )
+    }
+
+    /// The same fault of a request whose key was accepted.
+    #[must_use]
+    pub fn of_key(self, key: AcceptedKey<'_, '_>) -> Self {
+        let known = KnownKey {
+            id: key.id.to_owned(),
+            value: Secret::new(String::from_utf8_lossy(key.value)),
+        };
+        Self {
+            api_key: Some(Box::new(known)),
+            ..self
+        }
+    }
+
+    /// Id and value of the key that was accepted before the refusal.
+    #[must_use]
+    pub fn api_key(&self) -> Option<(&str, &str)> {
+        let key = self.api_key.as_deref()?;
+        Some((&key.id, key.value.expose()))
     }
 
     /// `$context.error.validationErrorString`: what a model says against the body.

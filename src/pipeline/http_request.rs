@@ -18,6 +18,19 @@ use crate::wire::http1::fields::{Fields, is_token};
 use crate::wire::http1::host;
 use crate::wire::percent::Keep;
 
+/// Fields of a SigV4 signature beside `Authorization`, which nobody gets.
+const PROVING_FIELDS: [&str; 3] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+/// Parameters of a presigned request.
+const PROVING_PARAMETERS: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Amz-SignedHeaders",
+];
+
 /// A request to an HTTP server.
 pub struct HttpRequest<'t, 'h> {
     request: MethodRequest<'t, 'h>,
@@ -194,6 +207,14 @@ fn untouched<'t>(
     })
 }
 
+/// Whether a field or parameter is how the caller of this request proved to be one: that is for the gateway alone.
+fn proves_caller(request: &MethodRequest<'_, '_>, name: &[u8], names: &[&str]) -> bool {
+    request.caller().is_some()
+        && names
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// The Host value and all other fields but framing and Connection.
 fn fields(
     mapped: &MappedValues<'_>,
@@ -203,7 +224,9 @@ fn fields(
     context: &RequestContext<'_>,
 ) -> Result<(Vec<u8>, Fields), GatewayFault> {
     let mut fields = Fields::new();
-    let client = request.headers().forwarded().filter(|_| proxies);
+    let client = request.headers().forwarded();
+    let client =
+        client.filter(|(name, _)| proxies && !proves_caller(request, name, &PROVING_FIELDS));
     for (name, value) in client {
         fields.push(name, value);
     }
@@ -256,9 +279,12 @@ fn target(
     }
     let mut query = Vec::new();
     fill(&mut query, &uri.query, &mapped.path, Keep::Unreserved)?;
-    let client = proxied.map(|request| request.query().iter());
-    for (name, value) in client.into_iter().flatten() {
-        append_query(&mut query, name, value);
+    if let Some(request) = proxied {
+        let client = request.query().iter();
+        let client = client.filter(|(name, _)| !proves_caller(request, name, &PROVING_PARAMETERS));
+        for (name, value) in client {
+            append_query(&mut query, name, value);
+        }
     }
     for (name, value) in &mapped.query {
         append_query(&mut query, name.as_bytes(), value);

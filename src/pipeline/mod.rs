@@ -29,6 +29,7 @@ pub mod request_mapping;
 pub mod response_mapping;
 pub mod role;
 pub mod route;
+pub mod route_candidates;
 pub mod s3_operation;
 pub mod s3_permission;
 pub mod sidecar;

@@ -142,6 +142,9 @@ async fn respond(
             exchange_log::fault(context.ids, &fault);
             keep_alive &= !fault.ends_connection();
             let made = fault.render_customised(context, &gateway.table, head);
+            if let Some((id, value)) = fault.api_key() {
+                context.record.tell_api_key(id, value);
+            }
             context.record.set_fault(fault);
             Reply::Made(made)
         }

@@ -56,7 +56,23 @@ pub struct Step {
     pub says: String,
     /// More, by name.
     #[serde(serialize_with = "as_map", skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<(&'static str, Detail)>,
+    pub details: Details,
+}
+
+/// Names and what is told under them.
+pub type Details = Vec<(&'static str, Detail)>;
+
+impl Step {
+    /// A stage, what came of it, and that in words.
+    #[must_use]
+    pub fn new(stage: &'static str, outcome: Outcome, says: &str, details: Details) -> Self {
+        Self {
+            stage,
+            outcome,
+            says: says.to_owned(),
+            details,
+        }
+    }
 }
 
 /// What came of a stage.

@@ -127,8 +127,9 @@ impl Hidden {
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
                 let mut halves = line.splitn(2, |&byte| byte == b':');
                 match (halves.next(), halves.next()) {
-                    (Some(name), Some(_)) if is_named(&SECRET_FIELDS, name) => {
-                        format!("{}:{HIDDEN}", self.shown(name))
+                    (Some(name), Some(value)) if is_named(&SECRET_FIELDS, name) => {
+                        let blank = if value.starts_with(b" ") { " " } else { "" };
+                        format!("{}:{blank}{HIDDEN}", self.shown(name))
                     }
                     _ => self.shown(line),
                 }

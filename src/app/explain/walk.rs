@@ -6,6 +6,7 @@ use crate::api::model::Authorization;
 use crate::api::model::IntegrationKind;
 use crate::api::table::Table;
 use crate::app::explain::explanation::Detail;
+use crate::app::explain::explanation::Details;
 use crate::app::explain::explanation::Mapping;
 use crate::app::explain::explanation::Message;
 use crate::app::explain::explanation::Outcome;
@@ -31,6 +32,8 @@ use crate::pipeline::route::Route;
 use crate::pipeline::route::Routed;
 use crate::pipeline::route::route;
 use crate::pipeline::route::staged_path;
+use crate::pipeline::route_candidates::Candidate;
+use crate::pipeline::route_candidates::candidates;
 use crate::pipeline::store_path::StoreAddress;
 use crate::serve::client_body::PayloadLimit;
 use crate::serve::gateway::decoded_limit;
@@ -212,7 +215,7 @@ impl<'w> Walk<'w> {
                         table.title
                     )
                 };
-                self.refused("route", &says, Vec::new());
+                self.refused("route", &says, not_taken(table, head, None));
                 return Err(fault);
             }
         };
@@ -234,6 +237,7 @@ impl<'w> Walk<'w> {
             let lines = parameters.iter().map(line).collect();
             details.push(("path parameters", Detail::Lines(lines)));
         }
+        details.extend(not_taken(table, head, Some(routed.method_index())));
         self.passed("route", &says, details);
         Ok(Some(routed))
     }
@@ -359,12 +363,8 @@ impl<'w> Walk<'w> {
             .inspect_err(|_| {
                 let says =
                     "the body is not in its content coding, or over the payload limit without it";
-                self.steps.push(Step {
-                    stage: "content coding",
-                    outcome: Outcome::Refused,
-                    says: says.to_owned(),
-                    details: Vec::new(),
-                });
+                let step = Step::new("content coding", Outcome::Refused, says, Vec::new());
+                self.steps.push(step);
             })?;
         let decoded = Rc::from(decoded);
         self.body = decoded;
@@ -448,31 +448,28 @@ impl<'w> Walk<'w> {
         self.passed(stage, says, details);
     }
 
-    pub(super) fn passed(
-        &mut self,
-        stage: &'static str,
-        says: &str,
-        details: Vec<(&'static str, Detail)>,
-    ) {
-        self.steps.push(Step {
-            stage,
-            outcome: Outcome::Passed,
-            says: says.to_owned(),
-            details,
-        });
+    pub(super) fn passed(&mut self, stage: &'static str, says: &str, details: Details) {
+        self.steps
+            .push(Step::new(stage, Outcome::Passed, says, details));
     }
 
-    pub(super) fn refused(
-        &mut self,
-        stage: &'static str,
-        says: &str,
-        details: Vec<(&'static str, Detail)>,
-    ) {
-        self.steps.push(Step {
-            stage,
-            outcome: Outcome::Refused,
-            says: says.to_owned(),
-            details,
-        });
+    pub(super) fn refused(&mut self, stage: &'static str, says: &str, details: Details) {
+        self.steps
+            .push(Step::new(stage, Outcome::Refused, says, details));
+    }
+}
+
+/// The methods that could have served the request, and why they do not.
+fn not_taken(table: &Table, head: &RequestHead, taken: Option<usize>) -> Details {
+    let others = candidates(table, head, taken);
+    let line = |other: &Candidate<'_>| {
+        let Candidate { method, reason } = other;
+        format!("{} {}: {reason}", method.http_method, method.resource_path)
+    };
+    let lines: Vec<String> = others.iter().map(line).collect();
+    if lines.is_empty() {
+        Vec::new()
+    } else {
+        vec![("not taken", Detail::Lines(lines))]
     }
 }

@@ -37,6 +37,7 @@ pub(super) enum Variable {
     ErrorMessage,
     ErrorMessageString,
     ErrorResponseType,
+    ErrorValidationString,
     AuthenticateError,
     AuthenticateLatency,
     AuthenticateStatus,
@@ -64,10 +65,7 @@ const NAMES: [(&str, Variable); 48] = [
     ("error.message", V::ErrorMessage),
     ("error.messageString", V::ErrorMessageString),
     ("error.responseType", V::ErrorResponseType),
-    (
-        "error.validationErrorString",
-        V::Told("error.validationErrorString"),
-    ),
+    ("error.validationErrorString", V::ErrorValidationString),
     ("extendedRequestId", V::ExtendedRequestId),
     ("httpMethod", V::Request("httpMethod")),
     ("identity.accessKey", V::Told("identity.accessKey")),
@@ -145,6 +143,11 @@ impl Variable {
             Self::ErrorResponseType => {
                 of_fault(record, "error.responseType", |kind| text(kind, out))
             }
+            Self::ErrorValidationString => {
+                of_fault(record, "error.validationErrorString", |said| {
+                    client(said.map(str::as_bytes), quoted, out)
+                })
+            }
             Self::AuthenticateLatency => check_latency(record.authenticated(), out),
             Self::AuthenticateStatus => check_status(record.authenticated(), out),
             Self::AuthenticateError => check_error(exchange, record.authenticated(), quoted, out),
@@ -219,6 +222,7 @@ fn check_error(
 fn of_fault(record: &ExchangeRecord, name: &str, write: impl FnOnce(Option<&str>) -> bool) -> bool {
     let of_gateway = record.with_fault(|fault| match name {
         "error.message" => fault.message().map(str::to_owned),
+        "error.validationErrorString" => fault.validation_error().map(str::to_owned),
         _ => fault.kind().map(|kind| kind.as_str().to_owned()),
     });
     match of_gateway {

@@ -85,16 +85,21 @@ impl<'t, 'h> Authorized<'t, 'h> {
     /// The key is missing, unknown, disabled or in no plan of the stage; a throttle or the quota has no more to give.
     pub fn meter(mut self, meter: Meter<'t>) -> Result<Metered<'t, 'h>, GatewayFault> {
         let Metering { api_keys, limiters } = meter.metering;
-        let mut limiter = None;
+        let (mut limiter, mut key) = (None, None);
         if meter.asks_for_keys && self.request.found.method.api_key_required {
             let accepted = accepted_key(&self.request, api_keys);
             let accepted = accepted.ok_or_else(GatewayFault::invalid_api_key)?;
+            let refused = |refusal| refused(refusal).of_key(accepted);
             limiter = limiters.of_key(accepted.id).map_err(refused)?;
-            self.request.api_key = Some(accepted);
+            key = Some(accepted);
         }
         limiters
             .take(limiter, self.request.found.index, meter.now)
-            .map_err(refused)?;
+            .map_err(|refusal| match key {
+                Some(key) => refused(refusal).of_key(key),
+                None => refused(refusal),
+            })?;
+        self.request.api_key = key;
         Ok(Metered(self))
     }
 }

@@ -27,6 +27,7 @@ const COPIED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonPath {
+    text: Box<str>,
     steps: Vec<Step>,
 }
 
@@ -62,7 +63,14 @@ impl JsonPath {
     pub fn parse(path: &str) -> Result<Self, JsonPathError> {
         Ok(Self {
             steps: parse::steps(path)?,
+            text: path.into(),
         })
+    }
+
+    /// The path as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The value of a definite path (names and indices only), the array of all matches of any other, which may be
@@ -88,6 +96,7 @@ impl JsonPath {
     fn search<'v>(&self, search: &mut Search<'v>) -> Option<Cow<'v, Value>> {
         if let Some((Step::Length, before)) = self.steps.split_last() {
             let path = Self {
+                text: Box::default(),
                 steps: before.to_vec(),
             };
             let length = match &*path.search(search)? {
