@@ -118,6 +118,18 @@ impl<'t, 'h> HttpRequest<'t, 'h> {
         &self.uri.origin
     }
 
+    /// Path and query.
+    #[must_use]
+    pub fn target(&self) -> &[u8] {
+        &self.target
+    }
+
+    /// All fields but Host, framing and Connection.
+    #[must_use]
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     /// The method that the backend sees.
     #[must_use]
     pub fn method(&self) -> &[u8] {

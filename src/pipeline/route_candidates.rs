@@ -113,26 +113,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::openapi::{ImportOptions, import};
     use crate::pipeline::route::{Route, route};
     use crate::pipeline::sample;
 
     /// `METHOD /resource: reason` of those that do not serve.
     fn told(method: &str, target: &str) -> Vec<String> {
-        let table = sample::one_method_with(json!({}), |document| {
-            let operation = document["paths"]["/{item}"]["put"].clone();
-            let resource = |methods: &[&str]| -> serde_json::Value {
-                let methods = methods.iter();
-                methods
-                    .map(|name| ((*name).to_owned(), operation.clone()))
-                    .collect::<serde_json::Map<_, _>>()
-                    .into()
-            };
-            document["paths"] = json!({
-                "/a": resource(&["get"]),
-                "/{one}": resource(&["get", "put", "x-amazon-apigateway-any-method"]),
-                "/{rest+}": resource(&["x-amazon-apigateway-any-method"]),
-            });
-        });
+        let operation = json!({"x-amazon-apigateway-integration": {
+            "type": "mock", "responses": {"default": {"statusCode": "200"}},
+        }});
+        let resource = |methods: &[&str]| -> serde_json::Value {
+            let methods = methods.iter();
+            let methods = methods.map(|name| ((*name).to_owned(), operation.clone()));
+            methods.collect::<serde_json::Map<_, _>>().into()
+        };
+        let document = json!({"paths": {
+            "/a": resource(&["get"]),
+            "/{one}": resource(&["get", "put", "x-amazon-apigateway-any-method"]),
+            "/{rest+}": resource(&["x-amazon-apigateway-any-method"]),
+        }});
+        let mut whole = json!({"swagger": "2.0", "info": {"title": "sample", "version": "1"}});
+        whole["paths"] = document["paths"].clone();
+        let options = ImportOptions {
+            stage: Some("v1".to_owned()),
+            ..ImportOptions::default()
+        };
+        let table = import("sample.json", &whole.to_string(), &options)
+            .unwrap()
+            .table;
         let head = sample::head(method, target, &[]);
         let taken = match route(&table, &head) {
             Ok(Route::Method(routed)) => Some(routed.method_index()),

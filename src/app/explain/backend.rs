@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::api::content_handling::Conversion;
+use crate::app::explain::execution_log::EndpointRequest;
 use crate::app::explain::explanation::Body;
 use crate::app::explain::explanation::Detail;
 use crate::app::explain::walk::Answer;
@@ -44,6 +45,13 @@ use crate::wire::sigv4::signing_key::SigningKey;
 
 const STAGE: &str = "integration request";
 
+fn bytes_of(upload: &Upload<'_>) -> Vec<u8> {
+    match upload {
+        Upload::Memory(body) => body.to_contiguous(),
+        Upload::Empty | Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_) => Vec::new(),
+    }
+}
+
 impl<'w> Walk<'w> {
     pub(super) fn integration_request(
         &mut self,
@@ -65,6 +73,17 @@ impl<'w> Walk<'w> {
         let parts = request.upstream_request();
         let mark: &[u8] = if parts.query.is_empty() { b"" } else { b"?" };
         let target = [parts.path, mark, parts.query].concat();
+        let scheme: &[u8] = if self.serving.is_secure {
+            b"https://"
+        } else {
+            b"http://"
+        };
+        let endpoint = EndpointRequest {
+            uri: [scheme, parts.host.as_bytes(), &target].concat(),
+            fields: parts.fields,
+            body: &bytes_of(&upload),
+        };
+        self.log.endpoint_request(&endpoint, &self.hidden);
         let says = format!(
             "{} {} at {}",
             self.hidden.shown(parts.method),
@@ -145,6 +164,12 @@ impl<'w> Walk<'w> {
             Upload::Memory(body) => HttpBody::Length(body.len()),
             _ => HttpBody::None,
         };
+        let endpoint = EndpointRequest {
+            uri: [request.origin().as_bytes(), request.target()].concat(),
+            fields: request.fields(),
+            body: &bytes_of(&upload),
+        };
+        self.log.endpoint_request(&endpoint, &self.hidden);
         let head = request.head(framing).into_bytes();
         let head = self
             .hidden
@@ -261,6 +286,7 @@ impl<'w> Walk<'w> {
             return Ok(None);
         };
         let (status, fields) = (answer.status, &answer.fields);
+        self.log.endpoint_response(answer, &self.hidden);
         if proxies {
             let says = "http_proxy: the backend's response passes";
             self.passed("integration response", says, Vec::new());
@@ -271,6 +297,7 @@ impl<'w> Walk<'w> {
         }
         let told = side.told_response(self.context, status, fields, &answer.body);
         let told = told.inspect_err(|_| {
+            self.log.no_integration_response(status);
             let says = format!("no selection pattern takes {status}, and there is no default");
             self.refused("integration response", &says, Vec::new());
         })?;

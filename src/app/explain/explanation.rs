@@ -28,6 +28,9 @@ pub struct Explanation {
     pub answered_by: Option<&'static str>,
     /// The response; its Date, Content-Length and Connection are added when it is sent.
     pub response: Option<Message>,
+    /// The same in the texts of API Gateway's execution log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub execution_log: Vec<String>,
 }
 
 /// The client's request.

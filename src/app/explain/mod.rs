@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod backend;
+pub mod execution_log;
 pub mod explanation;
 pub mod hidden;
 pub mod narrative;
@@ -176,7 +177,11 @@ fn explained(
         body_bytes: body.len(),
         time: time.amz_date(),
     };
-    let Ended { steps, response } = Walk::new(serving, (head, body), answer, &context).run();
+    let Ended {
+        steps,
+        response,
+        execution_log,
+    } = Walk::new(serving, (head, body), answer, &context).run();
     let (answered_by, response) = response.unzip();
     Explanation {
         format: FORMAT,
@@ -184,6 +189,7 @@ fn explained(
         steps,
         answered_by,
         response,
+        execution_log,
     }
 }
 

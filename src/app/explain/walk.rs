@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::api::model::Authorization;
 use crate::api::model::IntegrationKind;
 use crate::api::table::Table;
+use crate::app::explain::execution_log::ExecutionLog;
 use crate::app::explain::explanation::Detail;
 use crate::app::explain::explanation::Details;
 use crate::app::explain::explanation::Mapping;
@@ -106,6 +107,7 @@ pub struct Walk<'w> {
     pub(super) answer: Option<&'w Answer>,
     pub(super) context: &'w RequestContext<'w>,
     pub(super) hidden: Hidden,
+    pub(super) log: ExecutionLog,
     steps: Vec<Step>,
 }
 
@@ -115,6 +117,8 @@ pub struct Ended {
     pub steps: Vec<Step>,
     /// Who answered, and what; `None` where the answer of the backend is not known.
     pub response: Option<(&'static str, Message)>,
+    /// The same in API Gateway's words.
+    pub execution_log: Vec<String>,
 }
 
 /// A response and who made it.
@@ -135,20 +139,27 @@ impl<'w> Walk<'w> {
             answer,
             context,
             hidden: serving.hidden(head),
+            log: ExecutionLog::default(),
             steps: Vec::new(),
         }
     }
 
     /// Walks to the end.
     pub fn run(mut self) -> Ended {
-        let made = match self.stages() {
-            Ok(made) => made,
-            Err(fault) => Some(("gateway", self.gateway_response(&fault))),
+        let (made, fault) = match self.stages() {
+            Ok(made) => (made, None),
+            Err(fault) => (
+                Some(("gateway", self.gateway_response(&fault))),
+                Some(fault),
+            ),
         };
+        let answer = made.as_ref().map(|(_, response)| response);
+        let execution_log = self.log.end(answer, fault.as_ref(), &self.hidden);
         let response = made.map(|(by, response)| (by, Message::of(&response, &self.hidden)));
         Ended {
             steps: self.steps,
             response,
+            execution_log,
         }
     }
 
@@ -166,6 +177,9 @@ impl<'w> Walk<'w> {
         };
         let metered = self.admit(routed)?;
         let request = self.validate(metered)?;
+        let id = self.context.ids.request_id();
+        self.log
+            .method_request(&request, id, &self.body, &self.hidden);
         self.map(&request)?;
         let request = match request.into_mock() {
             Ok(mock) => return self.mock(&mock),
