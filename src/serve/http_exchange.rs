@@ -1,7 +1,6 @@
 //! Calls the HTTP server of an `http` or `http_proxy` integration.
 
 use crate::net::clock;
-use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::http_request::HttpBody;
@@ -82,21 +81,8 @@ async fn prepare<'c>(
     mut body: ClientBody<'c>,
 ) -> Result<Upload<'c>, UploadFault> {
     let plan = request.body();
-    let own = match plan.content {
-        _ if !plan.sends_body => Some(Upload::Empty),
-        BodyContent::Literal(text) => Some(Upload::Memory(MemoryBody::from_bytes(
-            text.as_bytes().to_vec(),
-        ))),
-        BodyContent::Rendered { .. } => request
-            .rendered()
-            .map(|output| Upload::Memory(MemoryBody::from_bytes(output.to_vec()))),
-        BodyContent::Converted(_) | BodyContent::Around { .. } => None,
-    };
+    let own = send::without_client(core, plan, request.rendered(), &mut body).await?;
     if let Some(upload) = own {
-        if body.is_unproven() {
-            // Nothing may come of a request whose body is not the signed one, also where nobody wants the body.
-            body.read_away(&core.buffers).await?;
-        }
         return Ok(upload);
     }
     let mut source = ConvertedBody::new(body, plan.content);

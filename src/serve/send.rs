@@ -68,21 +68,7 @@ pub async fn prepare<'c>(
     mut body: ClientBody<'c>,
 ) -> Result<Upload<'c>, UploadFault> {
     let plan = request.body();
-    let without_client = match plan.content {
-        _ if !plan.sends_body => Some(Upload::Empty),
-        BodyContent::Literal(text) => Some(Upload::Memory(MemoryBody::from_bytes(
-            text.as_bytes().to_vec(),
-        ))),
-        BodyContent::Rendered { .. } => request
-            .rendered()
-            .map(|output| Upload::Memory(MemoryBody::from_bytes(output.to_vec()))),
-        BodyContent::Converted(_) | BodyContent::Around { .. } => None,
-    };
-    if let Some(upload) = without_client {
-        if body.is_unproven() {
-            // Nothing may come of a request whose body is not the signed one, also where nobody wants the body.
-            body.read_away(&core.buffers).await?;
-        }
+    if let Some(upload) = without_client(core, plan, request.rendered(), &mut body).await? {
         return Ok(upload);
     }
     let source = ConvertedBody::new(body, plan.content);
@@ -93,6 +79,29 @@ pub async fn prepare<'c>(
         &core.buffers,
     )
     .await
+}
+
+/// The body of a request that takes nothing of the client's: none, a literal, or what a template made.
+///
+/// # Errors
+/// The client's body is not the one that was signed: nothing may come of such a request, also where nobody wants the body.
+pub(super) async fn without_client<'c>(
+    core: &Core,
+    plan: RequestBodyPlan<'_>,
+    rendered: Option<&[u8]>,
+    body: &mut ClientBody<'_>,
+) -> Result<Option<Upload<'c>>, UploadFault> {
+    let memory = |bytes: &[u8]| Upload::Memory(MemoryBody::from_bytes(bytes.to_vec()));
+    let upload = match plan.content {
+        _ if !plan.sends_body => Some(Upload::Empty),
+        BodyContent::Literal(text) => Some(memory(text.as_bytes())),
+        BodyContent::Rendered { .. } => rendered.map(memory),
+        BodyContent::Converted(_) | BodyContent::Around { .. } => None,
+    };
+    if upload.is_some() && body.is_unproven() {
+        body.read_away(&core.buffers).await?;
+    }
+    Ok(upload)
 }
 
 /// A client's body as it arrived.
