@@ -9,3 +9,6 @@ pub mod render;
 pub mod template;
 mod text_form;
 mod value;
+
+#[cfg(test)]
+mod hostile_tests;

@@ -25,6 +25,7 @@ mod generations;
 mod http;
 #[cfg(feature = "http2")]
 mod http2;
+mod http_backends;
 mod iam;
 mod incomplete_bodies;
 mod keep_alive;
@@ -38,6 +39,7 @@ mod program;
 mod proxies;
 mod reload;
 mod retry;
+mod role_keys;
 mod roles;
 mod several_documents;
 mod sidecar;

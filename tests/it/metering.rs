@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sluicegate::api::table::Table;
 use sluicegate::net::clock;
 use sluicegate::net::driver::DriverChoice;
+use sluicegate::pipeline::access_log::AccessLogFormat;
 use sluicegate::pipeline::metering::Metering;
 use sluicegate::pipeline::metering::api_keys::ApiKey;
 use sluicegate::pipeline::metering::api_keys::ApiKeys;
@@ -17,6 +19,7 @@ use sluicegate::pipeline::metering::limiters::ThrottleRules;
 use sluicegate::pipeline::metering::limiters::UsagePlan;
 use sluicegate::pipeline::metering::quota::Period;
 use sluicegate::pipeline::metering::quota::Quota;
+use sluicegate::serve::access_log::AccessLog;
 use sluicegate::serve::settings::ServeSettings;
 
 use crate::support::backend::Backend;
@@ -37,6 +40,10 @@ const FORBIDDEN: &str = "403 ForbiddenException {\"message\":\"Forbidden\"}";
 
 /// `/k/{key}` asks for a key, `/s/{key}` for a signature and a key, `/o/{key}` for nothing; each is the object `b/key`.
 fn keyed() -> Table {
+    table_of("keyed", &keyed_text(), "v1")
+}
+
+fn keyed_text() -> String {
     const METHOD: &str = r#"{
       ACCESS
       "responses": { "200": { "description": "ok" } },
@@ -59,7 +66,7 @@ fn keyed() -> Table {
         )
     };
     let key = r#""security": [{"api_key": []}],"#;
-    let text = format!(
+    format!(
         r#"{{"openapi": "3.0.1", "info": {{"title": "keyed", "version": "1"}},
         "x-amazon-apigateway-binary-media-types": ["*/*"],
         "components": {{"securitySchemes": {{"api_key": {{"type": "apiKey", "name": "x-api-key", "in": "header"}}}}}},
@@ -70,8 +77,7 @@ fn keyed() -> Table {
             &format!(r#"{key} "x-amazon-apigateway-auth": {{ "type": "AWS_IAM" }},"#)
         ),
         path("o", ""),
-    );
-    table_of("keyed", &text, "v1")
+    )
 }
 
 fn metering() -> Metering {
@@ -90,7 +96,16 @@ fn metering() -> Metering {
 }
 
 fn metered(driver: DriverChoice, store: &Backend, metering: Metering) -> ServeSettings {
-    let mut settings = settings(keyed(), &store.url());
+    metered_table(keyed(), driver, store, metering)
+}
+
+fn metered_table(
+    table: Table,
+    driver: DriverChoice,
+    store: &Backend,
+    metering: Metering,
+) -> ServeSettings {
+    let mut settings = settings(table, &store.url());
     settings.io_driver = driver;
     let gateway = gateway_of(&mut settings);
     gateway.ignore_authorizers = false;
@@ -389,4 +404,54 @@ fn a_quota_outlives_the_program() {
         state.contains("\"used\":3") && !state.contains(KEY.1),
         "{state}"
     );
+}
+
+#[test]
+fn a_refusal_tells_document_and_log_which_key_it_was() {
+    on_each_driver(|driver| {
+        let store = accepting();
+        let told = json!({"THROTTLED": {"responseTemplates": {
+            "application/json": "$context.identity.apiKeyId|$context.identity.apiKey|$context.error.responseType",
+        }}, "INVALID_API_KEY": {"responseTemplates": {
+            "application/json": "$context.identity.apiKeyId|$context.identity.apiKey|$context.error.responseType",
+        }}});
+        let text = keyed_text().replacen(
+            "\"components\"",
+            &format!("\"x-amazon-apigateway-gateway-responses\": {told}, \"components\""),
+            1,
+        );
+        let table = table_of("keyed", &text, "v1");
+        let rules = Rules {
+            plans: Some(vec![plan_of(&["partner"], Some(1), None)]),
+            ..Rules::default()
+        };
+        let mut settings = metered_table(table, driver, &store, under(&rules));
+        let format = "$context.requestId $context.identity.apiKeyId $context.identity.apiKey \
+                      $context.error.responseType $context.error.message";
+        let (log, batches) = AccessLog::new(AccessLogFormat::compile(format).unwrap());
+        settings.access_log = Some(log);
+        let gateway = Gateway::start(settings);
+        let ask = |fields: &[(&str, &str)]| {
+            let answer = fetch(gateway.address, "GET", "/v1/k/a", fields, b"");
+            let wait = std::time::Duration::from_secs(30);
+            let line = String::from_utf8(batches.recv_timeout(wait).unwrap()).unwrap();
+            let line = line.trim_end().split_once(' ').unwrap().1.to_owned();
+            (
+                answer.status(),
+                String::from_utf8(answer.body).unwrap(),
+                line,
+            )
+        };
+        assert_eq!(ask(&[KEY]).2, "partner **********ghij - -");
+        let (status, body, line) = ask(&[KEY]);
+        assert_eq!(status, 429);
+        assert_eq!(body, format!("partner|{}|THROTTLED", KEY.1));
+        assert_eq!(
+            line,
+            "partner **********ghij THROTTLED Too\\u0020Many\\u0020Requests"
+        );
+        let (status, body, line) = ask(&[]);
+        assert_eq!((status, body.as_str()), (403, "||INVALID_API_KEY"));
+        assert_eq!(line, "- - INVALID_API_KEY Forbidden");
+    });
 }

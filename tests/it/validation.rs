@@ -1,5 +1,9 @@
 //! Validated request bodies from client to store (spec 05, "Request validation").
 
+use serde_json::Value;
+use sluicegate::pipeline::access_log::AccessLogFormat;
+use sluicegate::serve::access_log::AccessLog;
+
 use crate::support::backend::Backend;
 use crate::support::backend::response;
 use crate::support::client::Client;
@@ -141,4 +145,29 @@ fn a_validated_body_over_the_limit_is_too_large() {
         assert_eq!(answer.status(), status, "{bytes}");
     }
     assert_eq!(store.requests().len(), 1);
+}
+
+#[test]
+fn the_access_log_tells_what_the_model_says() {
+    let store = store();
+    let mut settings = settings(table_of("pets", API, "v1"), &store.url());
+    let format = r#"{"id":"$context.requestId","type":"$context.error.responseType","said":"$context.error.validationErrorString","message":$context.error.messageString}"#;
+    let (log, batches) = AccessLog::new(AccessLogFormat::compile(format).unwrap());
+    settings.access_log = Some(log);
+    let gateway = Gateway::start(settings);
+    let ask = |body: &[u8]| -> Value {
+        fetch(gateway.address, "PUT", "/v1/pets?id=7", &JSON, body);
+        let wait = std::time::Duration::from_secs(30);
+        let line = batches.recv_timeout(wait).unwrap();
+        serde_json::from_slice(&line)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&line)))
+    };
+    let refused = ask(b"{\"name\":1}");
+    assert_eq!(refused["type"], "BAD_REQUEST_BODY");
+    assert_eq!(refused["message"], "Invalid request body");
+    let said = refused["said"].as_str().unwrap();
+    assert!(
+        said.contains("integer") && said.contains("string"),
+        "{said}"
+    );
 }

@@ -293,3 +293,22 @@ fn near_misses_of_those_faults_pass() {
         assert_eq!(warnings, [], "{name}: {value}");
     }
 }
+
+#[test]
+fn a_template_has_300_kib() {
+    const BYTES_MAX: usize = 300 * 1024;
+    for start in ["", "$input.body", "#set($a = 1)$a "] {
+        let template = |bytes: usize| {
+            let text = format!("{start}{}", "x".repeat(bytes - start.len()));
+            good_with(
+                "requestTemplates",
+                &format!(r#"{{"application/json": "{text}"}}"#),
+            )
+        };
+        imported(&template(BYTES_MAX));
+        let found = faults(&template(BYTES_MAX + 1));
+        let told: Vec<String> = found.iter().map(Finding::to_string).collect();
+        let wanted = "found a template of 307201 bytes, wanted at most 307200";
+        assert!(told.iter().any(|line| line.contains(wanted)), "{told:?}");
+    }
+}
