@@ -39,6 +39,7 @@ pub struct Gateway {
     bound: server::Bound,
     admin: Option<AdminSocket>,
     in_force: Arc<InForce>,
+    drain_ms_max: u64,
     lifecycle: Arc<Lifecycle>,
     watch: SignalWatch,
     quota_state: Option<QuotaState>,
@@ -117,6 +118,7 @@ impl Gateway {
             bound,
             admin,
             in_force,
+            drain_ms_max,
             lifecycle,
             watch,
             quota_state,
@@ -147,7 +149,7 @@ impl Gateway {
         let lifecycle = self.lifecycle;
         let line_counts = self.access_log.as_ref();
         let line_counts = line_counts.map(|(_, _, counts)| Arc::clone(counts));
-        let told = AdminState::of(&self.bound, &lifecycle, line_counts);
+        let told = AdminState::of(&self.bound, &lifecycle, line_counts, self.drain_ms_max);
         let _admin = self.admin.map(|socket| socket.serve(told)).transpose()?;
         let no_thread = |what: &str, cause: std::io::Error| {
             Failure::new(Exit::FailedWhileRunning, format!("{what}: {cause}"))

@@ -119,8 +119,9 @@ impl<'t> SeveralJson<'t> {
     }
 }
 
+/// The table of one document.
 #[derive(Debug, Serialize)]
-struct Json<'t> {
+pub struct Json<'t> {
     format: &'static str,
     api: ApiJson<'t>,
     routes: Vec<Route>,
@@ -136,7 +137,8 @@ struct ApiJson<'t> {
 }
 
 impl<'t> Json<'t> {
-    fn of(table: &'t Table, host: Option<&'t str>) -> Self {
+    /// Everything that `routes --json` prints.
+    pub fn of(table: &'t Table, host: Option<&'t str>) -> Self {
         Self {
             format: FORMAT,
             api: ApiJson {

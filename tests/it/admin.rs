@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::process::Stdio;
+
+use serde_json::Value;
 
 use crate::support::backend::Backend;
 use crate::support::backend::response;
@@ -29,10 +32,14 @@ fn address_in(line: &str) -> SocketAddr {
 }
 
 fn start(arguments: &[&str]) -> Served {
+    start_telling(arguments, Stdio::null())
+}
+
+fn start_telling(arguments: &[&str], stderr: Stdio) -> Served {
     let fixed = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let mut command = sluicegate(&[arguments, &fixed].concat());
     command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
-    let mut running = Running::start(&mut command);
+    let mut running = Running::start_heard(command.stderr(stderr));
     let lines = running.lines_until("dashboard at ");
     let data = lines.iter().find(|line| line.contains("http://")).unwrap();
     let data = match data.strip_prefix("S3 sidecar at ") {
@@ -83,7 +90,9 @@ fn pages_are_there_for_get_and_head_alone() {
     assert_eq!(text(served.admin, "/readyz"), "ready\n");
     assert!(text(served.admin, "/metrics?x=1").contains("sluicegate_ready 1\n"));
     assert_eq!(get(served.admin, "/metric", "localhost").0, 404);
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in [
+        "/", "/healthz", "/readyz", "/metrics", "/stats", "/config", "/routes",
+    ] {
         let mut client = Client::connect(served.admin);
         client.send(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let head = client.head_response().unwrap();
@@ -119,9 +128,18 @@ fn a_foreign_name_reaches_the_probes_alone() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(get(served.admin, path, "evil.example").0, 200, "{path}");
     }
-    let (status, body) = get(served.admin, "/metrics", "evil.example");
-    assert_eq!(status, 403);
-    assert!(body.contains("--admin"), "{body}");
+    for path in [
+        "/",
+        "/metrics",
+        "/stats",
+        "/config",
+        "/routes",
+        "/log-level",
+    ] {
+        let (status, body) = get(served.admin, path, "evil.example");
+        assert_eq!(status, 403, "{path}");
+        assert!(body.contains("--admin"), "{body}");
+    }
     assert_eq!(get(served.admin, "/metrics", "127.0.0.1:9901").0, 200);
 }
 
@@ -255,4 +273,116 @@ fn throttled_requests_are_counted_as_refused() {
         served.admin,
         "sluicegate_upstream_errors_total{kind=\"connect\"} 1\n",
     );
+}
+
+#[test]
+fn the_dashboard_comes_with_a_policy_that_lets_nothing_in_from_outside() {
+    let served = serve(NOBODY, &[]);
+    let mut client = Client::connect(served.admin);
+    let page = client.exchange("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
+    let policy = page.field("Content-Security-Policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains("http"));
+    assert_eq!(page.field("X-Content-Type-Options"), Some("nosniff"));
+    assert!(String::from_utf8(page.body).unwrap().contains("</html>"));
+}
+
+#[test]
+fn stats_config_and_routes_tell_what_is_served() {
+    let served = serve(NOBODY, &["--workers", "1", "--idle-timeout", "7000"]);
+    assert_eq!(
+        fetch(served.data, "GET", "/nowhere", &[], b"").status(),
+        403
+    );
+    wait_for_line(
+        served.admin,
+        "sluicegate_rejected_total{reason=\"403\"} 1\n",
+    );
+    let json = |path| serde_json::from_str::<Value>(&text(served.admin, path)).unwrap();
+    let stats = json("/stats");
+    assert_eq!(stats["format"], "sluicegate.stats/1");
+    assert_eq!(stats["totals"]["requests"], 1);
+    assert_eq!(stats["routes"][0]["resource"], "-");
+    assert_eq!(stats["credentials"][0]["usable"], true);
+    let config = json("/config");
+    assert_eq!(config["timeouts_ms"]["idle"], 7000);
+    assert_eq!(config["server"]["listen"][0], served.data.to_string());
+    assert_eq!(config["server"]["admin"], served.admin.to_string());
+    assert_eq!(config["s3"]["endpoint"], NOBODY);
+    let routes = json("/routes");
+    assert_eq!(routes[0]["format"], "sluicegate.routes/1");
+    assert_eq!(routes[0]["routes"][0]["path"], "/v1/s3");
+}
+
+#[test]
+fn samples_are_kept_for_a_page_that_comes_later() {
+    let served = serve(NOBODY, &[]);
+    assert_eq!(
+        fetch(served.data, "GET", "/nowhere", &[], b"").status(),
+        403
+    );
+    let counted = |stats: &Value| {
+        let samples = stats["samples"].as_array().unwrap();
+        let refused = samples.iter().map(|sample| &sample["s"][2]);
+        refused.map(|count| count.as_u64().unwrap()).sum::<u64>()
+    };
+    let stats = |since: u64| -> Value {
+        let path = format!("/stats?since={since}");
+        serde_json::from_str(&text(served.admin, &path)).unwrap()
+    };
+    let all = loop {
+        let all = stats(0);
+        if counted(&all) > 0 {
+            break all;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(counted(&all), 1);
+    assert_eq!(counted(&stats(all["next"].as_u64().unwrap())), 0);
+}
+
+fn put_level(admin: SocketAddr, level: &str) -> (u16, String) {
+    let mut client = Client::connect(admin);
+    let length = level.len();
+    let answer = client.exchange(format!(
+        "PUT /log-level HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{level}"
+    ));
+    (answer.status(), String::from_utf8(answer.body).unwrap())
+}
+
+#[test]
+fn the_log_level_is_changed_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let served = start_telling(
+        &["serve", "--api", DOCUMENT, "--s3-endpoint", NOBODY],
+        std::fs::File::create(&log).unwrap().into(),
+    );
+    let asked = || {
+        let path = "/v1/s3?key=b/k";
+        assert_eq!(fetch(served.data, "GET", path, &[], b"").status(), 500);
+        std::fs::read_to_string(&log).unwrap()
+    };
+    let request = "\"message\":\"request\"";
+    assert_eq!(text(served.admin, "/log-level"), "info\n");
+    assert!(!asked().contains(request));
+    assert_eq!(
+        put_level(served.admin, "debug\n"),
+        (200, "debug\n".to_owned())
+    );
+    assert_eq!(text(served.admin, "/log-level"), "debug\n");
+    assert!(asked().contains(request));
+    for refused in ["", "loud", "debug warn"] {
+        let (status, told) = put_level(served.admin, refused);
+        assert_eq!(status, 400, "{refused}");
+        assert!(told.contains("trace"), "{told}");
+    }
+    assert_eq!(put_level(served.admin, "error").0, 200);
+    let before = asked().len();
+    assert_eq!(asked().len(), before, "warnings are not told either");
+    let mut client = Client::connect(served.admin);
+    client.send("POST /log-level HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let refused = client.response().unwrap();
+    assert_eq!(refused.field("Allow"), Some("GET, HEAD, PUT"));
 }

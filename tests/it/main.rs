@@ -41,6 +41,7 @@ mod reload;
 mod retry;
 mod role_keys;
 mod roles;
+mod secrets;
 mod several_documents;
 mod sidecar;
 mod sidecar_callers;

@@ -1,14 +1,19 @@
-//! The admin listener: health, readiness, metrics. Off the data path and never on its ports: a thread that blocks and one
+//! The admin listener: health, readiness, metrics, the settings in force and the dashboard. Off the data path and never on its ports: a thread that blocks and one
 //! request for each connection.
 
 pub mod answer;
+pub mod config_page;
 pub mod connection;
 pub mod exposition;
 pub mod gate;
+pub mod history;
+pub mod log_level;
 pub mod metrics_page;
+pub mod page;
 pub mod pages;
 pub mod process;
 pub mod readiness;
+pub mod stats_page;
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,14 +23,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::app::admin::gate::Gate;
+use crate::app::admin::history::History;
+use crate::app::admin::page::Dashboard;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::settings::admin::ADMIN_DEFAULT;
 use crate::app::settings::admin::AdminListen;
+use crate::net::address::ListenAt;
+use crate::net::clock;
 use crate::serve::access_log::LineCounts;
 use crate::serve::in_force::InForce;
 use crate::serve::server::Bound;
 use crate::serve::settings::Lifecycle;
+use crate::wire::date::UnixSeconds;
 
 /// Connections at once, each with a thread; the next ones wait in the queue, none for longer than one exchange may take.
 const CONNECTIONS_MAX: usize = 64;
@@ -63,6 +73,20 @@ pub struct AdminState {
     pub line_counts: Option<Arc<LineCounts>>,
     /// Requests of the admin listener so far, over its threads.
     pub requests: AtomicU64,
+    /// Addresses of the API, with the ports that were chosen for port 0.
+    pub addresses: Vec<String>,
+    /// As `addresses`, where TLS is spoken.
+    pub tls_addresses: Vec<String>,
+    /// Where this listener is.
+    pub admin_address: String,
+    /// Milliseconds that a drain may take.
+    pub drain_ms_max: u64,
+    /// When the process began to serve.
+    pub started: UnixSeconds,
+    /// The last minutes.
+    pub history: History,
+    /// The page at `/`.
+    pub dashboard: Dashboard,
 }
 
 impl AdminState {
@@ -72,8 +96,17 @@ impl AdminState {
         bound: &Bound,
         lifecycle: &Arc<Lifecycle>,
         line_counts: Option<Arc<LineCounts>>,
+        drain_ms_max: u64,
     ) -> Self {
+        let shown = |addresses: &[ListenAt]| addresses.iter().map(ListenAt::to_string).collect();
         Self {
+            addresses: shown(bound.addresses()),
+            tls_addresses: shown(bound.tls_addresses()),
+            admin_address: String::new(),
+            drain_ms_max,
+            started: clock::now().unix,
+            history: History::default(),
+            dashboard: Dashboard::default(),
             in_force: bound.in_force(),
             lifecycle: Arc::clone(lifecycle),
             line_counts,
@@ -144,23 +177,34 @@ impl AdminSocket {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn serve(self, state: AdminState) -> Result<AdminServer, Failure> {
+    pub fn serve(self, mut state: AdminState) -> Result<AdminServer, Failure> {
+        state.admin_address = self.address.to_string();
         let shared = Arc::new(Shared {
             gate: Gate::new(self.address, self.name),
             listener: self.listener,
             state,
             open: AtomicUsize::new(0),
         });
-        let accepting = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("admin".to_owned())
-            .spawn(move || accept_all(&accepting))
-            .map_err(|cause| {
-                let message = format!("no thread for the admin listener: {cause}");
-                Failure::new(Exit::FailedWhileRunning, message)
-            })?;
-        Ok(AdminServer(shared))
+        let server = AdminServer(shared);
+        let accepting = Arc::clone(&server.0);
+        start_thread("admin", move || accept_all(&accepting))?;
+        let counting = Arc::clone(&server.0);
+        start_thread("admin-history", move || {
+            let state = &counting.state;
+            state.history.follow(state.in_force.metrics());
+        })?;
+        Ok(server)
     }
+}
+
+fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let spawned = thread.spawn(run).map_err(|cause| {
+        let message = format!("no thread for the admin listener: {cause}");
+        Failure::new(Exit::FailedWhileRunning, message)
+    })?;
+    drop(spawned);
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -177,6 +221,7 @@ pub struct AdminServer(Arc<Shared>);
 
 impl Drop for AdminServer {
     fn drop(&mut self) {
+        self.0.state.history.end();
         // Wakes whoever waits in accept; cannot fail on a listening socket.
         nix::sys::socket::shutdown(
             self.0.listener.as_raw_fd(),

@@ -198,6 +198,12 @@ impl Metrics {
         summed.collect()
     }
 
+    /// What a core counts under that has no documents.
+    #[must_use]
+    pub fn none(&self, core: usize) -> Option<Arc<SeriesCounts>> {
+        self.known.load().first()?.by_core.get(core).cloned()
+    }
+
     /// The sums of what is not counted by series.
     #[must_use]
     pub fn sums(&self) -> Sums {

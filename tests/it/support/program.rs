@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::process::Child;
 use std::process::ChildStderr;
@@ -116,6 +117,13 @@ impl Running {
                 return lines;
             }
         }
+    }
+
+    /// Everything on standard output until the program has ended.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).unwrap();
+        text
     }
 
     /// Sends a signal by its name, as `TERM`.
