@@ -11,6 +11,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use rustls::version::TLS13;
+
 use crate::support::backend::Backend;
 use crate::support::backend::response;
 use crate::support::client::Client;
@@ -18,6 +20,8 @@ use crate::support::client::fetch;
 use crate::support::object_api::object_api;
 use crate::support::program::Running;
 use crate::support::program::sluicegate;
+use crate::support::tls_client::Authority;
+use crate::support::tls_client::TlsClient;
 
 const IN_FORCE: &str = "the settings that were read are in force";
 const REFUSED: &str = "the settings of before stay in force";
@@ -350,4 +354,75 @@ fn the_demo_says_that_it_reads_nothing_again() {
     running.signal("HUP");
     let told = running.told_until("read at start only");
     assert!(told.contains("SIGHUP"), "{told}");
+}
+
+#[test]
+fn keys_of_a_role_are_those_that_were_read_last() {
+    let store = Backend::answering(|_| response(200, &[], b""));
+    let role = |id: &str| {
+        format!(
+            "[[role]]\narn = 'arn:aws:iam::123456789012:role/storageRole'\naccess_key_id = '{id}'\nsecret_access_key = 's'\n"
+        )
+    };
+    let text = |id: &str| config("auto", &store, &role(id));
+    let mut served = Served::start(&text("AKIDFIRST"), &object_api().to_string(), &[]);
+    let mut client = Client::connect(served.address);
+    for id in ["AKIDFIRST", "AKIDSECOND"] {
+        served.write("s.toml", &text(id));
+        served.hang_up(IN_FORCE);
+        client.request("GET", "/o/b/k", &[], b"");
+        assert_eq!(client.response().unwrap().status(), 200);
+        let requests = store.requests();
+        let signed = requests
+            .last()
+            .unwrap()
+            .field("authorization")
+            .unwrap()
+            .to_owned();
+        assert!(signed.contains(&format!("Credential={id}/")), "{signed}");
+    }
+}
+
+#[test]
+fn certificates_are_exchanged_and_connections_stay() {
+    const NAME: &str = "gate.example";
+    const GET: &str = "GET /v1/who HTTP/1.1\r\nHost: gate.example\r\n\r\n";
+    let store = Backend::start(|_| ());
+    let text = config("auto", &store, "").replace("listen = ['127.0.0.1:0']\n", "")
+        + "[[tls]]\nlisten = '127.0.0.1:0'\ncertificate = 'chain.pem'\nprivate_key = 'key.pem'\n";
+    let authorities = [Authority::new(), Authority::new()];
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let install = |authority: &Authority| {
+        let signed = authority.signs(NAME);
+        write("chain.pem", &signed.chain);
+        write("key.pem", &signed.key);
+    };
+    write("s.toml", &text);
+    write("api.json", &mock("me"));
+    write("secret", "S");
+    install(&authorities[0]);
+    let path = folder.path().join("s.toml");
+    let arguments = ["serve", "--config", path.to_str().unwrap()];
+    let mut running = Running::start_told(&mut sluicegate(&arguments));
+    let address = running.address();
+    let connect = |authority: &Authority| {
+        let config = Arc::new(authority.client(&[&TLS13], None));
+        TlsClient::connect(address, &config, NAME)
+    };
+    let mut old = connect(&authorities[0]).unwrap();
+    assert_eq!(old.exchange(GET).body, b"me");
+    install(&authorities[1]);
+    write("key.pem", "no key");
+    running.signal("HUP");
+    let told = running.told_until(REFUSED);
+    assert!(told.contains("tls.private_key"), "{told}");
+    assert!(connect(&authorities[0]).is_ok(), "the old pair stays");
+    install(&authorities[1]);
+    running.signal("HUP");
+    running.told_until(IN_FORCE);
+    let mut new = connect(&authorities[1]).unwrap();
+    assert_eq!(new.exchange(GET).body, b"me");
+    assert!(connect(&authorities[0]).is_err());
+    assert_eq!(old.exchange(GET).body, b"me");
 }
