@@ -134,31 +134,6 @@ pub fn servers(file: &ConfigFile) -> Result<Vec<TlsListen>, SettingsError> {
     read(file)?.into_iter().map(open).collect()
 }
 
-/// Puts what the file says now in force at the listeners that are open. All files are read before the first change.
-///
-/// # Errors
-/// As [`read`]: nothing was changed then. A listener that is not open, or open and no longer in the file, needs a restart.
-pub fn reinstall(open: &[TlsListen], file: &ConfigFile) -> Result<(), SettingsError> {
-    let fresh = read(file)?;
-    let same = |listen: &TlsListen, listener: &TlsListener| listen.at == listener.at;
-    let complete = open.len() == fresh.len()
-        && fresh
-            .iter()
-            .all(|listener| open.iter().any(|listen| same(listen, listener)));
-    if !complete {
-        let message =
-            "the addresses of [[tls]] are not those at the start; they change with a restart";
-        return Err(SettingsError::Tls(message.to_owned()));
-    }
-    for listener in fresh {
-        if let Some(listen) = open.iter().find(|listen| same(listen, &listener)) {
-            let installed = listen.server.install(listener.plan);
-            installed.map_err(|fault| SettingsError::Tls(fault.to_string()))?;
-        }
-    }
-    Ok(())
-}
-
 fn listener(
     file: &ConfigFile,
     sections: &[&TlsSection],
@@ -433,19 +408,5 @@ mod tests {
             let fault = files.fault(&text);
             assert!(fault.starts_with(told), "{fault}");
         }
-    }
-
-    #[test]
-    fn a_reload_takes_all_or_nothing() {
-        let files = Files::new();
-        let open = servers(&files.parse(A)).unwrap();
-        assert!(reinstall(&open, &files.parse(&format!("{A}{B}"))).is_ok());
-        assert!(reinstall(&open, &files.parse(&A.replace("a.key", "b.key"))).is_err());
-        let moved = A.replace("127.0.0.1:1", "127.0.0.1:2");
-        let told = reinstall(&open, &files.parse(&moved))
-            .unwrap_err()
-            .to_string();
-        assert!(told.contains("restart"), "{told}");
-        assert!(reinstall(&open, &files.parse("")).is_err());
     }
 }
