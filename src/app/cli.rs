@@ -331,6 +331,12 @@ pub struct RunArgs {
     /// Time for running exchanges after SIGTERM or SIGINT [default: 30]
     #[arg(long, env = "SLUICEGATE_DRAIN_TIMEOUT", value_name = "SECONDS")]
     pub drain_timeout: Option<Seconds>,
+    /// Time between SIGTERM or SIGINT and the drain: /readyz says no, requests are still taken [default: 0]
+    #[arg(long, env = "SLUICEGATE_DRAIN_DELAY", value_name = "SECONDS")]
+    pub drain_delay: Option<Seconds>,
+    /// Pass the W3C trace of requests on to the store, as a span of its own; requests without one begin one
+    #[arg(long, env = "SLUICEGATE_TRACE_CONTEXT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub trace_context: Option<bool>,
     /// Least severity that is logged [default: info]
     #[arg(long, env = "SLUICEGATE_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,

@@ -22,6 +22,7 @@ use crate::app::reload::Reloader;
 use crate::app::reload::Sources;
 use crate::app::settings::environment::Environment;
 use crate::app::signals;
+use crate::app::signals::DrainTimes;
 use crate::app::signals::SignalWatch;
 use crate::net::address::ListenAt;
 use crate::net::credentials::renewal::Renewal;
@@ -39,7 +40,7 @@ pub struct Gateway {
     bound: server::Bound,
     admin: Option<AdminSocket>,
     in_force: Arc<InForce>,
-    drain_ms_max: u64,
+    drain_times: DrainTimes,
     lifecycle: Arc<Lifecycle>,
     watch: SignalWatch,
     quota_state: Option<QuotaState>,
@@ -65,7 +66,7 @@ impl Gateway {
         quota_state: Option<QuotaState>,
         sources: Option<Sources>,
     ) -> Result<Self, Failure> {
-        let drain_ms_max = plan.run.drain_ms_max;
+        let drain_times = plan.run.drain_times();
         let workers = plan.run.workers;
         let notifier = Notifier::of(&Environment::of_process())
             .map_err(|cause| {
@@ -112,13 +113,13 @@ impl Gateway {
             None => SettingsKept::Fixed(renewals),
         };
         // Before anybody is told that it listens: who was told may send a signal.
-        let watch = signals::watch(Arc::clone(&lifecycle), drain_ms_max, ask)
+        let watch = signals::watch(Arc::clone(&lifecycle), drain_times, ask)
             .map_err(|cause| Failure::new(Exit::FailedWhileRunning, format!("signals: {cause}")))?;
         Ok(Self {
             bound,
             admin,
             in_force,
-            drain_ms_max,
+            drain_times,
             lifecycle,
             watch,
             quota_state,
@@ -149,7 +150,7 @@ impl Gateway {
         let lifecycle = self.lifecycle;
         let line_counts = self.access_log.as_ref();
         let line_counts = line_counts.map(|(_, _, counts)| Arc::clone(counts));
-        let told = AdminState::of(&self.bound, &lifecycle, line_counts, self.drain_ms_max);
+        let told = AdminState::of(&self.bound, &lifecycle, line_counts, self.drain_times);
         let _admin = self.admin.map(|socket| socket.serve(told)).transpose()?;
         let no_thread = |what: &str, cause: std::io::Error| {
             Failure::new(Exit::FailedWhileRunning, format!("{what}: {cause}"))

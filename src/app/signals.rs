@@ -24,6 +24,15 @@ const STOP_NOW: u64 = 2;
 /// Workers that were told to leave and did not within this time are left behind.
 const LEAVE_MS_MAX: u64 = 5_000;
 
+/// How long the way out may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainTimes {
+    /// Milliseconds in which nobody should come any more and whoever comes is served.
+    pub delay_ms: u64,
+    /// Milliseconds for what is there behind them.
+    pub ms_max: u64,
+}
+
 /// Signals watched from [`watch`] to [`SignalWatch::finish`].
 #[derive(Debug)]
 pub struct SignalWatch {
@@ -51,7 +60,7 @@ impl SignalWatch {
 /// Watches from now on. `reload` is told of each SIGHUP. Fails only when the system has no threads or descriptors left.
 pub fn watch(
     lifecycle: Arc<Lifecycle>,
-    drain_ms_max: u64,
+    times: DrainTimes,
     reload: Sender<()>,
 ) -> io::Result<SignalWatch> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGHUP])?;
@@ -69,7 +78,7 @@ pub fn watch(
         })?;
     let drain = Drain {
         lifecycle,
-        drain_ms_max,
+        times,
         timed_out: Arc::clone(&drain_timed_out),
         reload,
     };
@@ -93,9 +102,19 @@ pub fn watch(
 /// Turns signals into the states of a [`Lifecycle`].
 struct Drain {
     lifecycle: Arc<Lifecycle>,
-    drain_ms_max: u64,
+    times: DrainTimes,
     timed_out: Arc<AtomicBool>,
     reload: Sender<()>,
+}
+
+/// What ended a wait.
+enum Waited {
+    /// Its time.
+    Out,
+    /// A signal to leave now.
+    Again,
+    /// The end of all signals: the workers have ended.
+    Over,
 }
 
 impl Drain {
@@ -118,16 +137,36 @@ impl Drain {
                 _ => break,
             }
         }
-        tracing::info!(drain_ms_max = self.drain_ms_max, "draining");
+        // Readiness ends first: whoever sends requests here has the delay to notice.
+        self.lifecycle.leaving.store(true, Ordering::Relaxed);
+        let DrainTimes { delay_ms, ms_max } = self.times;
+        if delay_ms > 0 {
+            tracing::info!(delay_ms, "not ready any more; requests are still taken");
+            match self.wait(signals, delay_ms) {
+                Waited::Out => {}
+                Waited::Again => return Some(Exit::AsAsked),
+                Waited::Over => return None,
+            }
+        }
+        tracing::info!(drain_ms_max = ms_max, "draining");
         self.lifecycle.stop.store(STOP_DRAIN, Ordering::Relaxed);
-        let until_ms = clock::monotonic_ms().saturating_add(self.drain_ms_max);
+        match self.wait(signals, ms_max) {
+            Waited::Out => Some(self.time_out()),
+            Waited::Again => Some(Exit::AsAsked),
+            Waited::Over => None,
+        }
+    }
+
+    /// Waits for a signal that is no SIGHUP, at most so long.
+    fn wait(&self, signals: &Receiver<i32>, ms_max: u64) -> Waited {
+        let until_ms = clock::monotonic_ms().saturating_add(ms_max);
         loop {
             let left_ms = until_ms.saturating_sub(clock::monotonic_ms());
             match signals.recv_timeout(Duration::from_millis(left_ms)) {
                 Ok(SIGHUP) => self.hang_up(),
-                Ok(_) => return Some(Exit::AsAsked),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => return Some(self.time_out()),
+                Ok(_) => return Waited::Again,
+                Err(RecvTimeoutError::Disconnected) => return Waited::Over,
+                Err(RecvTimeoutError::Timeout) => return Waited::Out,
             }
         }
     }
@@ -172,7 +211,10 @@ mod tests {
     ) -> (u64, bool, Option<Exit>) {
         let drain = Drain {
             lifecycle: Arc::default(),
-            drain_ms_max,
+            times: DrainTimes {
+                delay_ms: 0,
+                ms_max: drain_ms_max,
+            },
             timed_out: Arc::default(),
             reload: channel().0,
         };
@@ -237,7 +279,11 @@ mod tests {
 
     #[test]
     fn a_watch_that_saw_nothing_ends_as_asked() {
-        let watch = watch(Arc::default(), 1, channel().0).unwrap();
+        let times = DrainTimes {
+            delay_ms: 0,
+            ms_max: 1,
+        };
+        let watch = watch(Arc::default(), times, channel().0).unwrap();
         assert_eq!(watch.finish(), Exit::AsAsked);
     }
 }

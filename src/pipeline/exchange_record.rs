@@ -10,6 +10,7 @@ use crate::api::gateway_response::ResponseType;
 use crate::pipeline::body_plan::ConversionKind;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::identity::Identity;
+use crate::pipeline::trace_context::TraceContext;
 
 /// Characters of an API key that a log shows, its last ones.
 const API_KEY_SHOWN: usize = 4;
@@ -115,6 +116,12 @@ impl ExchangeRecord {
                 }
             }
         }
+    }
+
+    /// In which trace.
+    pub fn tell_trace(&self, trace: &TraceContext) {
+        self.tell("sluicegate.traceId", trace.trace_id());
+        self.tell("sluicegate.spanId", trace.span_id());
     }
 
     /// By which API key; of its value only the end is kept.

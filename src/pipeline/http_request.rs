@@ -271,6 +271,9 @@ fn fields(
         fields.push(b"Content-Type", content_type);
     }
     fields.set(b"X-Amzn-Trace-Id", context.ids.trace_id().as_bytes());
+    if let Some(trace) = context.ids.trace_context() {
+        trace.write(&request.head().fields, &mut fields);
+    }
     fields.set(
         b"X-Amzn-Apigateway-Api-Id",
         request.table().api_id.as_bytes(),

@@ -45,6 +45,9 @@ pub fn integration_fields(
         fields.push(b"Content-Type", content_type);
     }
     fields.push(b"X-Amzn-Trace-Id", context.ids.trace_id().as_bytes());
+    if let Some(trace) = context.ids.trace_context() {
+        trace.write(&request.head().fields, &mut fields);
+    }
     Ok(fields)
 }
 

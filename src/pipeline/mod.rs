@@ -38,6 +38,7 @@ pub mod signature_fault;
 pub mod store_path;
 pub mod template_choice;
 mod template_run;
+pub mod trace_context;
 
 #[cfg(test)]
 mod sample;

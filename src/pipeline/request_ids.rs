@@ -1,5 +1,6 @@
 //! Request, extended request and trace ids (spec 02, "Ids"). Randomness is an argument.
 
+use crate::pipeline::trace_context::TraceContext;
 use crate::wire::date::UnixSeconds;
 
 /// Bytes of randomness that the ids of one request take: 16 for the UUID, 15 for the extended id, 12 for the trace's
@@ -17,6 +18,7 @@ pub struct RequestIds {
     request_id: String,
     extended_request_id: String,
     trace_id: String,
+    trace_context: Option<TraceContext>,
 }
 
 impl RequestIds {
@@ -34,6 +36,16 @@ impl RequestIds {
             request_id: uuid_v4(uuid),
             extended_request_id: extended_id(extended),
             trace_id: trace_id(client_trace.unwrap_or_default(), time, root, parent),
+            trace_context: None,
+        }
+    }
+
+    /// The same ids for a request that belongs to a trace.
+    #[must_use]
+    pub fn in_trace(self, trace_context: Option<TraceContext>) -> Self {
+        Self {
+            trace_context,
+            ..self
         }
     }
 
@@ -53,6 +65,12 @@ impl RequestIds {
     #[must_use]
     pub fn trace_id(&self) -> &str {
         &self.trace_id
+    }
+
+    /// The W3C trace; `None` where traces are not followed.
+    #[must_use]
+    pub const fn trace_context(&self) -> Option<&TraceContext> {
+        self.trace_context.as_ref()
     }
 }
 

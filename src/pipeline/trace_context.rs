@@ -70,7 +70,12 @@ impl TraceContext {
     /// Puts the context into fields for an upstream, in the place of what stands there. The client's `tracestate` goes with
     /// its own trace only (Trace Context §3.3).
     pub fn write(&self, client: &Fields, out: &mut Fields) {
-        let value = format!("00-{}-{}-{:02x}", self.trace_id(), self.span_id(), self.flags);
+        let value = format!(
+            "00-{}-{}-{:02x}",
+            self.trace_id(),
+            self.span_id(),
+            self.flags
+        );
         out.set(TRACEPARENT, value.as_bytes());
         out.remove(TRACESTATE);
         if self.continues {

@@ -2,6 +2,7 @@
 
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::request_ids::RequestIds;
+use crate::pipeline::trace_context::TraceContext;
 use crate::serve::reply::Reply;
 use crate::wire::http1::head::RequestHead;
 
@@ -9,6 +10,7 @@ use crate::wire::http1::head::RequestHead;
 pub fn fault(ids: &RequestIds, fault: &GatewayFault) {
     tracing::debug!(
         request_id = ids.request_id(),
+        trace_id = ids.trace_context().map(TraceContext::trace_id),
         kind = ?fault.kind(),
         status = fault.status(),
         message = fault.message(),
@@ -27,6 +29,7 @@ pub fn reply(head: &RequestHead, ids: &RequestIds, reply: &Reply<'_>) {
     };
     tracing::debug!(
         request_id = ids.request_id(),
+        trace_id = ids.trace_context().map(TraceContext::trace_id),
         method = %head.method().escape_ascii(),
         path = %path(head).escape_ascii(),
         status,

@@ -88,7 +88,8 @@ pub async fn exchange(
     let Ok(random) = core.random() else {
         return refuse(core, client, 500).await;
     };
-    let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"));
+    let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"))
+        .in_trace(core.trace_context(head, &record));
     let trusted = &core.settings.edge.trusted_proxies;
     let source_ip = source_ip(trusted, client.peer, &head.fields);
     let context = RequestContext {

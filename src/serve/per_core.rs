@@ -23,6 +23,7 @@ use crate::pipeline::sign::SERVICE;
 use crate::pipeline::sign::SignedRequest;
 use crate::pipeline::sign::Signer;
 use crate::pipeline::sign::UpstreamRequest;
+use crate::pipeline::trace_context::TraceContext;
 use crate::serve::access_log::LineBuffer;
 use crate::serve::drain_bell::DrainBell;
 use crate::serve::in_force::Generation;
@@ -37,6 +38,7 @@ use crate::serve::spares::Spare;
 use crate::serve::spares::Spares;
 use crate::serve::upstreams::Upstreams;
 use crate::wire::date::UnixSeconds;
+use crate::wire::http1::head::RequestHead;
 use crate::wire::http1::head::ResponseHead;
 use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::credentials::Credentials;
@@ -222,6 +224,22 @@ impl Core {
         };
         self.metrics.count_signing(payload, signed.is_ok());
         signed
+    }
+
+    /// The trace of a request and a span in it, if traces are followed.
+    #[must_use]
+    pub fn trace_context(
+        &self,
+        head: &RequestHead,
+        record: &ExchangeRecord,
+    ) -> Option<TraceContext> {
+        if !self.settings.edge.trace_context {
+            return None;
+        }
+        let random = self.random().ok()?;
+        let trace = TraceContext::new(&head.fields, &random);
+        record.tell_trace(&trace);
+        Some(trace)
     }
 
     /// `N` random bytes.

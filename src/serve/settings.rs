@@ -69,6 +69,8 @@ pub struct Edge {
     pub tls: Vec<TlsListen>,
     /// Addresses whose plain connections begin with a header of the PROXY protocol.
     pub proxy_listen: Vec<ListenAt>,
+    /// Whether clients' W3C traces go on towards upstreams.
+    pub trace_context: bool,
     /// Who may say whose connection or request it is.
     pub trusted_proxies: Vec<TrustedPeer>,
     /// How many connections may be open.

@@ -256,6 +256,9 @@ async fn make_ready<'c>(
     let received = Received::of(head, &sidecar.domains)?;
     let authority = settings.endpoint.authority();
     forwarded.read(&received, head, authority, sidecar.addressing)?;
+    if let Some(trace) = core.trace_context(head, record) {
+        trace.write(&head.fields, &mut forwarded.fields);
+    }
     let admitted = admit(core, sidecar, head, &received, forwarded, record)?;
     let mode = BodyMode::read(&head.fields)?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);

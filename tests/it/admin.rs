@@ -386,3 +386,19 @@ fn the_log_level_is_changed_while_it_runs() {
     let refused = client.response().unwrap();
     assert_eq!(refused.field("Allow"), Some("GET, HEAD, PUT"));
 }
+
+#[test]
+fn the_delay_of_a_drain_serves_whoever_comes_and_says_that_nobody_should() {
+    let served = serve(NOBODY, &["--drain-delay", "600"]);
+    served.running.signal("TERM");
+    while get(served.admin, "/readyz", "localhost").0 == 200 {
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        fetch(served.data, "GET", "/nowhere", &[], b"").status(),
+        403
+    );
+    assert!(text(served.admin, "/metrics").contains("sluicegate_ready 0\n"));
+    // A second signal waits for nothing.
+    assert_eq!(served.running.end("TERM"), 0);
+}

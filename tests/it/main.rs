@@ -55,6 +55,7 @@ mod template_programs;
 mod templates;
 mod tls;
 mod tls_listener;
+mod trace_context;
 mod unix_sockets;
 mod upgrade;
 mod upstream;

@@ -60,7 +60,9 @@ fn server(state: &AdminState, settings: &ServeSettings) -> Value {
         "admin": state.admin_address,
         "workers": state.in_force.metrics().cores().len(),
         "io_driver": rungs,
-        "drain_timeout_ms": state.drain_ms_max,
+        "drain_delay_ms": state.drain_times.delay_ms,
+        "drain_timeout_ms": state.drain_times.ms_max,
+        "trace_context": settings.edge.trace_context,
         "access_log": settings.access_log.is_some(),
         "log_level": logging::level_name(),
     })

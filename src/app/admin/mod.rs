@@ -29,6 +29,7 @@ use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::settings::admin::ADMIN_DEFAULT;
 use crate::app::settings::admin::AdminListen;
+use crate::app::signals::DrainTimes;
 use crate::net::address::ListenAt;
 use crate::net::clock;
 use crate::serve::access_log::LineCounts;
@@ -79,8 +80,8 @@ pub struct AdminState {
     pub tls_addresses: Vec<String>,
     /// Where this listener is.
     pub admin_address: String,
-    /// Milliseconds that a drain may take.
-    pub drain_ms_max: u64,
+    /// How long the way out may take.
+    pub drain_times: DrainTimes,
     /// When the process began to serve.
     pub started: UnixSeconds,
     /// The last minutes.
@@ -96,14 +97,14 @@ impl AdminState {
         bound: &Bound,
         lifecycle: &Arc<Lifecycle>,
         line_counts: Option<Arc<LineCounts>>,
-        drain_ms_max: u64,
+        drain_times: DrainTimes,
     ) -> Self {
         let shown = |addresses: &[ListenAt]| addresses.iter().map(ListenAt::to_string).collect();
         Self {
             addresses: shown(bound.addresses()),
             tls_addresses: shown(bound.tls_addresses()),
             admin_address: String::new(),
-            drain_ms_max,
+            drain_times,
             started: clock::now().unix,
             history: History::default(),
             dashboard: Dashboard::default(),

@@ -116,6 +116,10 @@ pub struct ServerSection {
     pub log_format: Option<LogFormat>,
     /// Seconds that a drain may take.
     pub drain_timeout: Option<Seconds>,
+    /// Seconds before it in which requests are still taken.
+    pub drain_delay: Option<Seconds>,
+    /// Whether clients' traces go on.
+    pub trace_context: Option<bool>,
     /// Read everything again when a file changes.
     pub watch: Option<bool>,
     /// Folder of the quota counts.

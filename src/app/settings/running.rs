@@ -15,6 +15,7 @@ use crate::app::settings::file::ConfigFile;
 use crate::app::settings::tls_section;
 use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ListenAddress;
+use crate::app::signals::DrainTimes;
 use crate::net::address::ListenAt;
 use crate::net::driver::DriverChoice;
 use crate::net::upstream::pool::PoolLimits;
@@ -66,6 +67,8 @@ pub struct RunSettings {
     pub upstream: PoolLimits,
     /// Milliseconds that a drain may take.
     pub drain_ms_max: u64,
+    /// Milliseconds before it in which requests are still taken.
+    pub drain_delay_ms: u64,
     /// Logging.
     pub log: LogSettings,
     /// Where the admin listener is asked for.
@@ -95,6 +98,7 @@ impl RunSettings {
         let signing = args.payload_signing.or(file.sections.s3.payload_signing);
         let workers = args.workers.or(server.workers);
         let drain_s = args.drain_timeout.or(server.drain_timeout);
+        let delay_s = args.drain_delay.or(server.drain_delay);
         let edge = edge(args, file)?;
         let has_others = !edge.tls.is_empty() || !edge.proxy_listen.is_empty();
         let listen = if chosen.is_empty() && has_others {
@@ -117,6 +121,7 @@ impl RunSettings {
             timeouts: timeouts(args, file),
             upstream: upstream(args, file),
             drain_ms_max: drain_s.map_or(DRAIN_S_DEFAULT, |s| s.number()) * 1000,
+            drain_delay_ms: delay_s.map_or(0, |s| s.number()) * 1000,
             log: LogSettings {
                 level: args
                     .log_level
@@ -144,6 +149,7 @@ impl RunSettings {
             timeouts: _,
             upstream: _,
             drain_ms_max,
+            drain_delay_ms,
             log,
             admin,
             access_log,
@@ -158,6 +164,7 @@ impl RunSettings {
             ("server.workers", workers.to_string()),
             ("server.io_driver", format!("{io_driver:?}")),
             ("server.drain_timeout", drain_ms_max.to_string()),
+            ("server.drain_delay", drain_delay_ms.to_string()),
             ("server.admin", format!("{admin:?}")),
             ("server.log_level", format!("{:?}", log.level)),
             ("server.log_format", format!("{:?}", log.format)),
@@ -167,6 +174,16 @@ impl RunSettings {
             ),
             ("server.access_log_file", format!("{log_file:?}")),
         ]
+    }
+}
+
+impl RunSettings {
+    /// How long the way out may take.
+    pub fn drain_times(&self) -> DrainTimes {
+        DrainTimes {
+            delay_ms: self.drain_delay_ms,
+            ms_max: self.drain_ms_max,
+        }
     }
 }
 
@@ -230,6 +247,7 @@ fn edge(args: &RunArgs, file: &ConfigFile) -> Result<Edge, SettingsError> {
     let edge = Edge {
         tls: tls_section::servers(file)?,
         proxy_listen: resolve_all(proxy_listen)?,
+        trace_context: args.trace_context.or(server.trace_context) == Some(true),
         trusted_proxies: trusted.iter().map(|range| range.0).collect(),
         caps: ConnectionCaps {
             total_max: limit(total),

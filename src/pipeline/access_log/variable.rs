@@ -50,7 +50,7 @@ pub(super) enum Variable {
 use Variable as V;
 
 /// Every name that can have a value; API Gateway's others (`authorizer.*`, `waf.*`, …) never do and read `-`.
-const NAMES: [(&str, Variable); 48] = [
+const NAMES: [(&str, Variable); 50] = [
     ("accountId", V::AccountId),
     ("apiId", V::Request("apiId")),
     ("authenticate.error", V::AuthenticateError),
@@ -96,6 +96,8 @@ const NAMES: [(&str, Variable); 48] = [
     ("sluicegate.firstByteLatency", V::FirstByteLatency),
     ("sluicegate.outcome", V::Outcome),
     ("sluicegate.requestLength", V::RequestLength),
+    ("sluicegate.spanId", V::Told("sluicegate.spanId")),
+    ("sluicegate.traceId", V::Told("sluicegate.traceId")),
     ("stage", V::Request("stage")),
     ("status", V::Status),
     ("xrayTraceId", V::Request("xrayTraceId")),
