@@ -32,12 +32,13 @@ pub fn parse(text: &str) -> Parsed {
 }
 
 fn read(text: &str, builder: &mut Builder) -> Result<(), SyntaxFault> {
+    let end = end_of(text);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| SyntaxFault {
-            position: position_of(error.marker()),
+            position: position_of(error.marker()).min(end),
             message: format!("found text that is not YAML: {}", error.info()),
         })?;
-        builder.handle_event(event, position_of(&span.start))?;
+        builder.handle_event(event, position_of(&span.start).min(end))?;
     }
     Ok(())
 }
@@ -47,6 +48,18 @@ fn position_of(marker: &Marker) -> Position {
     Position {
         line: clamped(marker.line().max(1)),
         column: clamped(marker.col().saturating_add(1)),
+    }
+}
+
+/// Where a text ends. The scanner counts one line more where that is within a construct.
+fn end_of(text: &str) -> Position {
+    let text = text.replace("\r\n", "\n");
+    let mut lines = text.split(['\n', '\r']);
+    let last = lines.next_back().unwrap_or_default();
+    let clamped = |count: usize| u32::try_from(count.saturating_add(1)).unwrap_or(u32::MAX);
+    Position {
+        line: clamped(lines.count()),
+        column: clamped(last.chars().count()),
     }
 }
 
@@ -326,6 +339,22 @@ mod tests {
     fn fault_of(text: &str) -> (u32, u32, String) {
         let fault = parse(text).root.unwrap_err();
         (fault.position.line, fault.position.column, fault.message)
+    }
+
+    #[test]
+    fn a_fault_at_the_end_is_inside_the_text() {
+        for (text, place) in [
+            ("a: b\nc", (2, 2)),
+            ("a: b\r\nc: d\r--", (3, 3)),
+            ("a: [1,\n", (2, 1)),
+            ("a: \"b", (1, 6)),
+        ] {
+            let (line, column, message) = fault_of(text);
+            assert!(
+                (line, column) <= place,
+                "{text:?}: {line}:{column} {message}"
+            );
+        }
     }
 
     #[test]
