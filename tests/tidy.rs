@@ -261,7 +261,7 @@ fn check(rule: impl Fn(&Source, &mut Vec<String>)) {
 fn sources() -> Vec<Source> {
     let is_rust = |path: &Path| path.extension().is_some_and(|e| e == "rs");
     let mut sources = Vec::new();
-    for folder in ["src", "tests", "bench"] {
+    for folder in ["src", "tests", "bench", "fuzz"] {
         for path in files(&root().join(folder), &is_rust) {
             let text = fs::read_to_string(&path).unwrap();
             let is_test_file = path.file_name().is_some_and(|name| name == "tests.rs");
