@@ -38,5 +38,13 @@ bench:
 load *args:
     loadtests/run {{ args }}
 
+# Each parser for some seconds; `just fuzz 300 template` for one of them.
+fuzz *args:
+    fuzz/run {{ args }}
+
+# Client and store that fail by a seed, beyond those of the tests.
+faults schedules="5000" seed="1":
+    SLUICEGATE_FAULT_SEED={{ seed }} SLUICEGATE_FAULT_SCHEDULES={{ schedules }} cargo test --locked --test fault_schedule
+
 ci:
     .ci/run
