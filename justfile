@@ -31,6 +31,10 @@ deny:
 conformance:
     tests/conformance/run
 
+# The dashboard in a headless Chromium.
+dashboard *args:
+    tests/dashboard/run {{ args }}
+
 # Wall-clock times of the hot parts, for people.
 bench:
     cargo bench --locked --bench micro

@@ -2,6 +2,7 @@
 
 pub mod aws_chunked;
 pub mod base64;
+pub mod certificate_end;
 pub mod checksum;
 pub mod content_coding;
 pub mod date;

@@ -402,3 +402,24 @@ fn the_delay_of_a_drain_serves_whoever_comes_and_says_that_nobody_should() {
     // A second signal waits for nothing.
     assert_eq!(served.running.end("TERM"), 0);
 }
+
+#[test]
+fn the_end_of_a_listeners_certificate_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2049, 2, 3);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let file = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    file("chain.pem", params.self_signed(&key).unwrap().pem());
+    file("key.pem", key.serialize_pem());
+    file(
+        "s.toml",
+        "[[tls]]\nlisten = '127.0.0.1:0'\ncertificate = 'chain.pem'\nprivate_key = 'key.pem'\n"
+            .to_owned(),
+    );
+    let config = folder.path().join("s.toml");
+    let served = serve(NOBODY, &["--config", config.to_str().unwrap()]);
+    let metrics = text(served.admin, "/metrics");
+    let line = "sluicegate_tls_cert_not_after_timestamp_seconds{listen=\"127.0.0.1:0\",certificate=\"0\"} 2495923200\n";
+    assert!(metrics.contains(line), "{metrics}");
+}

@@ -61,6 +61,7 @@ pub fn answer(state: &AdminState) -> Answer {
     exchanges(&sums, &mut out);
     store(&sums, &mut out);
     credentials(state, &mut out);
+    certificates(state, &mut out);
     lifecycle(state, &sums, &mut out);
     process(&mut out);
     Answer::of(MEDIA_TYPE, out.into_text())
@@ -232,6 +233,32 @@ fn credentials(state: &AdminState, out: &mut Exposition) {
     for slot in &slots {
         if let Some(end) = slot.expires {
             out.sample(name, &[("set", &slot.name)], end.0);
+        }
+    }
+}
+
+fn certificates(state: &AdminState, out: &mut Exposition) {
+    let generation = state.in_force.generation();
+    let listeners = &generation.settings.edge.tls;
+    if listeners.is_empty() {
+        return;
+    }
+    let name = "sluicegate_tls_cert_not_after_timestamp_seconds";
+    let help = "When certificates of TLS listeners end, by the listener's first address and their order there.";
+    out.family(name, Kind::Gauge, help);
+    for listen in listeners {
+        let address = listen
+            .at
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for (position, end) in listen.server.certificate_ends().iter().enumerate() {
+            let position = position.to_string();
+            out.sample(
+                name,
+                &[("listen", &address), ("certificate", &position)],
+                end.0,
+            );
         }
     }
 }

@@ -14,6 +14,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
+use crate::wire::certificate_end::not_after;
+use crate::wire::date::UnixSeconds;
+
 /// The first byte of every DER-encoded OCSP response: SEQUENCE (RFC 6960 §4.2.1).
 const DER_SEQUENCE: u8 = 0x30;
 
@@ -117,6 +120,12 @@ impl Certificate {
         Ok(Self {
             certified: certified.into(),
         })
+    }
+
+    /// The moment after which nobody takes it any more.
+    #[must_use]
+    pub fn not_after(&self) -> Option<UnixSeconds> {
+        not_after(self.certified.cert.first()?)
     }
 
     /// Whether it is for this host.

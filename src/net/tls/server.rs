@@ -24,6 +24,7 @@ use rustls::version::TLS12;
 use rustls::version::TLS13;
 
 use crate::net::tls::certificate::Certificate;
+use crate::wire::date::UnixSeconds;
 
 static TLS12_AND_13: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 static TLS13_ALONE: [&SupportedProtocolVersion; 1] = [&TLS13];
@@ -86,6 +87,8 @@ pub struct TlsPlan {
 /// A TLS listener's end of handshakes, shared by all cores.
 pub struct TlsServer {
     config: ArcSwap<ServerConfig>,
+    /// When its certificates end.
+    ends: ArcSwap<Vec<UnixSeconds>>,
 }
 
 impl fmt::Debug for TlsServer {
@@ -112,8 +115,10 @@ impl TlsServer {
     /// # Errors
     /// The authorities can verify nobody, or the system has no randomness.
     pub fn new(plan: TlsPlan) -> Result<Self, PlanFault> {
+        let ends = ends_of(&plan);
         Ok(Self {
             config: ArcSwap::from_pointee(config_of(plan)?),
+            ends: ArcSwap::from_pointee(ends),
         })
     }
 
@@ -123,13 +128,22 @@ impl TlsServer {
     /// # Errors
     /// As [`Self::new`]; the old plan stays in force then.
     pub fn install(&self, plan: TlsPlan) -> Result<(), PlanFault> {
+        let ends = ends_of(&plan);
         self.config.store(Arc::new(config_of(plan)?));
+        self.ends.store(Arc::new(ends));
         Ok(())
     }
 
     /// Follows the plan of `other`, as [`Self::install`] would.
     pub fn follow(&self, other: &Self) {
         self.config.store(other.config.load_full());
+        self.ends.store(other.ends.load_full());
+    }
+
+    /// When its certificates end, in their order.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Arc<Vec<UnixSeconds>> {
+        self.ends.load_full()
     }
 
     /// The server's end of a new connection.
@@ -142,6 +156,13 @@ impl TlsServer {
             .map(Connection::from)
             .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))
     }
+}
+
+fn ends_of(plan: &TlsPlan) -> Vec<UnixSeconds> {
+    plan.certificates
+        .iter()
+        .filter_map(Certificate::not_after)
+        .collect()
 }
 
 fn config_of(plan: TlsPlan) -> Result<ServerConfig, PlanFault> {
