@@ -4,6 +4,7 @@ pub mod aws_chunked;
 pub mod base64;
 pub mod certificate_end;
 pub mod checksum;
+mod chunk_machine;
 pub mod content_coding;
 pub mod date;
 pub mod forwarded_for;

@@ -308,40 +308,79 @@ fn without_retries_a_lost_request_is_told() {
     });
 }
 
-#[test]
-fn a_region_redirect_is_passed_on_and_what_mends_it_is_told_once() {
-    let body = b"<Error><Code>PermanentRedirect</Code></Error>";
-    let store = Backend::answering(|_| {
+/// A store whose bucket is elsewhere.
+fn in_another_region() -> Backend {
+    Backend::answering(|_| {
         let fields = [
             ("x-amz-bucket-region", "eu-west-3"),
             ("Location", "https://elsewhere.example/"),
         ];
-        response(301, &fields, body)
-    });
+        response(
+            301,
+            &fields,
+            b"<Error><Code>PermanentRedirect</Code></Error>",
+        )
+    })
+}
+
+/// Runs the program on a free port while `ask` asks it; what it logged.
+fn logged(arguments: &[&str], store: &Backend, ask: impl Fn(SocketAddr)) -> String {
     let url = store.url();
-    let sidecar = ["sidecar", "--s3-endpoint", &url, "--listen", "127.0.0.1:0"];
-    let arguments = [&sidecar[..], &["--workers", "1"]].concat();
+    let fixed = ["--s3-endpoint", &url, "--listen", "127.0.0.1:0"];
+    let arguments = [arguments, &fixed, &["--workers", "1", "--admin", "off"]].concat();
     let mut command = sluicegate(&arguments);
     command.envs([("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "S")]);
     let mut running = Running::start_heard(command.stderr(Stdio::piped()));
-    let line = running.lines_until("http://").pop().unwrap();
-    let authority = line.split(" at ").nth(1).unwrap();
-    let address: SocketAddr = authority.split(' ').next().unwrap().parse().unwrap();
-    for _ in 0..3 {
-        let answer = fetch(address, "GET", "/b/k", &[], b"");
-        assert_eq!((answer.status(), answer.body.as_slice()), (301, &body[..]));
-        assert_eq!(answer.field("x-amz-bucket-region"), Some("eu-west-3"));
-        assert_eq!(answer.field("location"), Some("https://elsewhere.example/"));
-    }
+    let line = running.lines_until("127.0.0.1:").pop().unwrap();
+    let (_, rest) = line.split_once("127.0.0.1:").unwrap();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    ask(SocketAddr::from((
+        Ipv4Addr::LOCALHOST,
+        digits.parse().unwrap(),
+    )));
     let mut stderr = running.child.stderr.take().unwrap();
     assert_eq!(running.end("TERM"), 0);
     let mut told = String::new();
     stderr.read_to_string(&mut told).unwrap();
-    assert_eq!(
-        told.matches("set --s3-region eu-west-3").count(),
-        1,
-        "{told}"
-    );
+    told
+}
+
+#[test]
+fn a_region_redirect_is_passed_on_and_what_mends_it_is_told_once() {
+    let told = logged(&["sidecar"], &in_another_region(), |address| {
+        for _ in 0..3 {
+            let answer = fetch(address, "GET", "/b/k", &[], b"");
+            assert_eq!(answer.status(), 301);
+            let body = String::from_utf8(answer.body.clone()).unwrap();
+            assert_eq!(body, "<Error><Code>PermanentRedirect</Code></Error>");
+            assert_eq!(answer.field("x-amz-bucket-region"), Some("eu-west-3"));
+            assert_eq!(answer.field("location"), Some("https://elsewhere.example/"));
+        }
+    });
+    let hints = told.matches("set --s3-region eu-west-3").count();
+    assert_eq!(hints, 1, "{told}");
+}
+
+#[test]
+fn a_region_redirect_is_told_once_for_each_method() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/config/s3-proxy.openapi.yaml");
+    let serve = [
+        "serve",
+        "--api",
+        document,
+        "--stage",
+        "S3",
+        "--ignore-authorizers",
+    ];
+    let told = logged(&serve, &in_another_region(), |address| {
+        for target in ["/S3/b", "/S3/b/k", "/S3/b", "/S3/b/k"] {
+            fetch(address, "GET", target, &[], b"");
+        }
+    });
+    for method in ["GET /{folder}: ", "GET /{folder}/{item}: "] {
+        let hint = format!("{method}the bucket is in the region eu-west-3");
+        assert_eq!(told.matches(&hint).count(), 1, "{told}");
+    }
 }
 
 #[test]

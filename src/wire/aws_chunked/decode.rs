@@ -4,7 +4,9 @@
 //! that of the S3 guide's own examples ("Signature calculations for trailing headers"), which MinIO's clients follow: a trailer
 //! line may end with LF, and CRLF then ends the lines before it, not the body.
 
-use crate::wire::http1::chunked::take_data;
+use crate::wire::chunk_machine::ChunkMachine;
+use crate::wire::chunk_machine::Wanted;
+use crate::wire::chunk_machine::feed;
 use crate::wire::http1::fields::is_token;
 use crate::wire::http1::fields::trim_blanks;
 use crate::wire::sigv4::canonical_headers::Header;
@@ -110,34 +112,7 @@ impl Decoder {
         out: &mut Vec<u8>,
         max: usize,
     ) -> Result<usize, DecodeError> {
-        let (mut rest, mut room) = (input, max);
-        loop {
-            match self.state {
-                State::Done => break,
-                State::Failed(error) => return Err(error),
-                State::Data { left } => {
-                    let Some(data) = take_data(&mut rest, left, &mut room) else {
-                        break;
-                    };
-                    out.extend_from_slice(data);
-                    if let Some(check) = &mut self.check {
-                        check.data.update(data);
-                    }
-                    self.state = match left.saturating_sub(data.len() as u64) {
-                        0 => State::DataEnd { seen: 0 },
-                        left => State::Data { left },
-                    };
-                }
-                _ => {
-                    let Some((&byte, after)) = rest.split_first() else {
-                        break;
-                    };
-                    rest = after;
-                    self.state = self.after_byte(byte).unwrap_or_else(State::Failed);
-                }
-            }
-        }
-        Ok(input.len() - rest.len())
+        feed(self, input, out, max)
     }
 
     /// Whether the last chunk and the trailer were decoded.
@@ -299,6 +274,33 @@ impl Decoder {
                 same(&check.signer.sign_trailer(&canonical), signature)
             }
         }
+    }
+}
+
+impl ChunkMachine for Decoder {
+    type Fault = DecodeError;
+
+    fn wanted(&self) -> Wanted<DecodeError> {
+        match self.state {
+            State::Done => Wanted::Nothing,
+            State::Failed(error) => Wanted::Refused(error),
+            State::Data { left } => Wanted::Data(left),
+            State::Line | State::DataEnd { .. } | State::TrailerLine => Wanted::Byte,
+        }
+    }
+
+    fn take_data(&mut self, left: u64, data: &[u8]) {
+        if let Some(check) = &mut self.check {
+            check.data.update(data);
+        }
+        self.state = match left.saturating_sub(data.len() as u64) {
+            0 => State::DataEnd { seen: 0 },
+            left => State::Data { left },
+        };
+    }
+
+    fn take_byte(&mut self, byte: u8) {
+        self.state = self.after_byte(byte).unwrap_or_else(State::Failed);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The chunked coding (RFC 9112 §7.1), decoded byte by byte where a lenient reading is how bodies get smuggled:
 //! sizes are hex digits alone, every line ends with CRLF. Extensions and trailers are checked and dropped.
 
+use crate::wire::chunk_machine::ChunkMachine;
+use crate::wire::chunk_machine::Wanted;
+use crate::wire::chunk_machine::feed;
 use crate::wire::http1::fields::{is_token_byte, is_value_byte};
 
 /// The chunk that ends a body, without trailers.
@@ -89,28 +92,7 @@ impl ChunkedDecoder {
         output: &mut Vec<u8>,
         max: usize,
     ) -> Result<usize, ChunkedError> {
-        let (mut rest, mut room) = (input, max);
-        loop {
-            match self.state {
-                State::Done => break,
-                State::Failed(error) => return Err(error),
-                State::Data { left } => {
-                    let Some(data) = take_data(&mut rest, left, &mut room) else {
-                        break;
-                    };
-                    output.extend_from_slice(data);
-                    self.state = after_data(left, data.len());
-                }
-                state => {
-                    let Some((&byte, after)) = rest.split_first() else {
-                        break;
-                    };
-                    rest = after;
-                    self.state = self.after_byte(state, byte).unwrap_or_else(State::Failed);
-                }
-            }
-        }
-        Ok(input.len() - rest.len())
+        feed(self, input, output, max)
     }
 
     /// Whether the whole body was decoded, trailers included. If the peer closes before, the body is cut short.
@@ -204,18 +186,27 @@ impl Default for ChunkedDecoder {
     }
 }
 
-/// Takes the data of a chunk with `left` bytes to come off the front of `rest`, as far as there is `room`; `None` if that is
-/// nothing.
-pub(in crate::wire) fn take_data<'i>(
-    rest: &mut &'i [u8],
-    left: u64,
-    room: &mut usize,
-) -> Option<&'i [u8]> {
-    let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(*room);
-    let (data, after) = rest.split_at_checked(wanted).unwrap_or((rest, b""));
-    *rest = after;
-    *room -= data.len();
-    Some(data).filter(|data| !data.is_empty())
+impl ChunkMachine for ChunkedDecoder {
+    type Fault = ChunkedError;
+
+    fn wanted(&self) -> Wanted<ChunkedError> {
+        match self.state {
+            State::Done => Wanted::Nothing,
+            State::Failed(error) => Wanted::Refused(error),
+            State::Data { left } => Wanted::Data(left),
+            _ => Wanted::Byte,
+        }
+    }
+
+    fn take_data(&mut self, left: u64, data: &[u8]) {
+        self.state = after_data(left, data.len());
+    }
+
+    fn take_byte(&mut self, byte: u8) {
+        self.state = self
+            .after_byte(self.state, byte)
+            .unwrap_or_else(State::Failed);
+    }
 }
 
 fn after_data(left: u64, taken: usize) -> State {
