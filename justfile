@@ -39,6 +39,10 @@ dashboard *args:
 bench:
     cargo bench --locked --bench micro
 
+# Instruction counts of the hot parts against the baseline; `--update` makes a new one.
+instructions *args:
+    bench/instructions {{ args }}
+
 load *args:
     loadtests/run {{ args }}
 
