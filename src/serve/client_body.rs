@@ -345,6 +345,11 @@ impl<'c> ConvertedBody<'c> {
         &mut self.client
     }
 
+    /// Keeps the exchange from being given up with its client: what was begun at the store has to be ended there.
+    pub fn keep_exchange(&self) {
+        self.client.stream.unwatch();
+    }
+
     /// Bytes that will come out, where that is known now: what was read ahead and what is still to come.
     #[must_use]
     pub fn length(&self) -> Option<u64> {

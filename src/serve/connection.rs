@@ -7,6 +7,7 @@ use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
+use crate::net::stream::Unread;
 #[cfg(feature = "http2")]
 use crate::net::tls::server::Application;
 use crate::serve::gateway;
@@ -31,6 +32,8 @@ use crate::wire::http1::head::RequestHead;
 pub const TARGET_BYTES_MAX: usize = 10_240;
 /// Fields of one request.
 pub const FIELDS_MAX: usize = 128;
+/// Requests after which a connection counts as busy.
+const QUIET_REQUESTS: u32 = 2;
 /// After the last response the client may take this long to read it and close.
 const LINGER_MS_MAX: u64 = 2_000;
 /// What is read and thrown away meanwhile.
@@ -78,53 +81,84 @@ pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, en
         // Boxed, since a handshake is long gone while its connection lives.
         match Box::pin(greet(&worker, &mut stream, entrance, peer)).await {
             Ok(named) => guest = named,
-            Err(Unwelcome::Told) => return linger(buffers, &mut stream).await,
+            Err(Unwelcome::Told) => return Box::pin(linger(buffers, &mut stream)).await,
             Err(Unwelcome::Gone) => return,
         }
     }
     #[cfg(feature = "http2")]
     if stream.speaks(Application::Http2.name()) {
         Box::pin(http2::connection::serve(&worker, &mut stream, guest.peer)).await;
-        return linger(buffers, &mut stream).await;
+        return Box::pin(linger(buffers, &mut stream)).await;
     }
     let is_secure = !stream.is_plain();
     serve_requests(&worker, stream, guest.peer, is_secure).await;
 }
 
-/// Serves HTTP/1.1 requests until either side ends the connection.
+/// Serves HTTP/1.1 requests until either side ends the connection. A connection that has not shown that it is busy holds no
+/// buffer and no exchange's state while it is silent; a busy one keeps both, and saves a call to the kernel for each request.
 pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, is_secure: bool) {
-    let buffers = &worker.lasting.buffers;
-    let inbox = Inbox::new(buffers.take(Class::Head));
     let mut client = Client {
         stream,
-        inbox,
+        inbox: Inbox::new(Vec::new()),
         peer,
         is_secure,
     };
+    let mut served = 0;
+    loop {
+        let is_busy = served >= QUIET_REQUESTS;
+        if !is_busy && !speaks_up(worker, &mut client.stream).await {
+            return client.stream.say_end();
+        }
+        client.inbox = Inbox::new(worker.lasting.buffers.take(Class::Head));
+        let next = Box::pin(serve_some(worker, &mut client, is_busy)).await;
+        let inbox = std::mem::replace(&mut client.inbox, Inbox::new(Vec::new()));
+        worker.lasting.buffers.give(inbox.into_buffer());
+        match next {
+            Next::Request => served += 1,
+            Next::Close => {
+                return Box::pin(linger(&worker.lasting.buffers, &mut client.stream)).await;
+            }
+            Next::Cut => return,
+        }
+    }
+}
+
+/// Waits for the first byte of a request. `false`: none comes.
+async fn speaks_up(worker: &Worker, stream: &mut Stream) -> bool {
+    if worker.lasting.draining.get() {
+        return false;
+    }
+    stream.arm_idle(worker.head_rules().timeouts.idle_ms_max);
+    match stream.readable().await {
+        Ok(()) => true,
+        // A drain ended the wait in the moment in which a request came: it is still served.
+        Err(_) if stream.timed_out() && stream.unread() == Unread::Bytes => {
+            stream.forgive_cut();
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Serves requests: all that come if the connection `is_busy`, else those that are here.
+async fn serve_some(worker: &Worker, client: &mut Client, is_busy: bool) -> Next {
     let mut head = RequestHead::default();
     loop {
-        let read = next_head(worker, &mut client, &mut head).await;
+        let read = next_head(worker, client, &mut head).await;
         let next = match read {
-            Ok(()) => exchange(&worker.core(), &mut client, &head).await,
+            Ok(()) => exchange(&worker.core(), client, &head).await,
             Err(NoHead::Closed) => {
                 client.stream.say_end();
                 Next::Cut
             }
-            Err(NoHead::Stalled) => refuse(&worker.core(), &mut client, 408).await,
-            Err(NoHead::Refused(error)) => {
-                refuse(&worker.core(), &mut client, error.status()).await
-            }
+            Err(NoHead::Stalled) => refuse(&worker.core(), client, 408).await,
+            Err(NoHead::Refused(error)) => refuse(&worker.core(), client, error.status()).await,
         };
-        match next {
-            Next::Request => {}
-            Next::Close => {
-                linger(buffers, &mut client.stream).await;
-                break;
-            }
-            Next::Cut => break,
+        let may_wait = is_busy || !client.inbox.is_empty();
+        if next != Next::Request || !may_wait {
+            return next;
         }
     }
-    buffers.give(client.inbox.into_buffer());
 }
 
 /// Tells a connection that there is no place for it.

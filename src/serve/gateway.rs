@@ -1,5 +1,7 @@
 //! One request, top to bottom: the table of contents of the product.
 
+use std::pin::pin;
+
 use crate::api::model::Authorization as Required;
 use crate::net::clock;
 use crate::pipeline::access_log::ToldExchange;
@@ -40,6 +42,8 @@ use crate::serve::failure::UploadFault;
 use crate::serve::http_exchange;
 use crate::serve::mock;
 use crate::serve::per_core::Core;
+use crate::serve::race::First;
+use crate::serve::race::race;
 use crate::serve::reply;
 use crate::serve::reply::Reply;
 use crate::serve::roles;
@@ -107,7 +111,19 @@ pub async fn exchange(
         begun: false,
     };
     let doubt = framing.err();
-    let next = respond(core, chosen, client, head, &context, doubt, &mut arrival).await;
+    let watch = client.stream.watch();
+    let next = {
+        let served = respond(core, chosen, client, head, &context, doubt, &mut arrival);
+        let mut served = pin!(served);
+        let mut abandoned = pin!(watch.abandoned());
+        match race(served.as_mut(), abandoned.as_mut()).await {
+            First::A(next) => next,
+            First::B(()) => {
+                record.set_cut();
+                Next::Cut
+            }
+        }
+    };
     record.add_request_bytes(arrival.reader.received());
     core.tell(&ToldExchange {
         context: &context,

@@ -100,6 +100,7 @@ impl<'r> MultipartPut<'r> {
     /// # Errors
     /// As `upstream_call::call`; `Body(Store(_))` when the store answered a step with nonsense.
     pub async fn run(&self, body: PartedBody<'_>) -> Result<Outcome, CallFailure> {
+        body.rest.keep_exchange();
         let id = match self.create().await {
             Ok(id) => id,
             Err(stop) => return end(stop),

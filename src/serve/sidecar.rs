@@ -1,5 +1,7 @@
 //! The sidecar's exchange: an S3 request in, the same one out, signed anew.
 
+use std::pin::pin;
+
 use crate::api::content_handling::Conversion;
 use crate::net::buffer::Class;
 use crate::net::clock;
@@ -44,6 +46,8 @@ use crate::serve::metrics::series::sidecar_series;
 use crate::serve::multipart::MultipartPut;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::SigningKeys;
+use crate::serve::race::First;
+use crate::serve::race::race;
 use crate::serve::send::Answer;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::REGION_DEFAULT;
@@ -92,33 +96,46 @@ pub async fn exchange(
         waits_for_continue: expects_continue(head),
         begun: false,
     };
-    let mut keep_alive = request_keeps_alive(head);
-    let answered = match framing {
-        Ok(_) => answer(core, sidecar, client, head, &mut arrival, &record).await,
-        Err(doubt) => {
-            keep_alive = false;
-            Err(S3Fault::unreadable_head(doubt.status()).into())
+    let watch = client.stream.watch();
+    let next = {
+        let mut served = pin!(async {
+            let mut keep_alive = request_keeps_alive(head);
+            let answered = match framing {
+                Ok(_) => answer(core, sidecar, client, head, &mut arrival, &record).await,
+                Err(doubt) => {
+                    keep_alive = false;
+                    Err(S3Fault::unreadable_head(doubt.status()).into())
+                }
+            };
+            let mut side = ClientSide {
+                stream: &mut client.stream,
+                version: head.version(),
+                is_head: head.method() == b"HEAD",
+                keep_alive: keep_alive && !core.draining.get() && leaves_room(&arrival),
+                now: now.unix,
+                record: &record,
+            };
+            match answered {
+                Ok(Answer::Store(upstream)) => relay(core, &mut side, upstream, &ids).await,
+                Ok(Answer::Stored(mut stored)) => {
+                    forward::keep_response_fields(&mut stored.fields);
+                    say(core, &mut side, stored.status(), &stored.fields, b"").await
+                }
+                Err(Failure::Fault(fault)) => {
+                    note_fault(&record, &fault);
+                    say_fault(core, &mut side, &fault, &ids).await
+                }
+                Err(Failure::ClientGone) => Next::Cut,
+            }
+        });
+        let mut abandoned = pin!(watch.abandoned());
+        match race(served.as_mut(), abandoned.as_mut()).await {
+            First::A(next) => next,
+            First::B(()) => {
+                record.set_cut();
+                Next::Cut
+            }
         }
-    };
-    let mut side = ClientSide {
-        stream: &mut client.stream,
-        version: head.version(),
-        is_head: head.method() == b"HEAD",
-        keep_alive: keep_alive && !core.draining.get() && leaves_room(&arrival),
-        now: now.unix,
-        record: &record,
-    };
-    let next = match answered {
-        Ok(Answer::Store(upstream)) => relay(core, &mut side, upstream, &ids).await,
-        Ok(Answer::Stored(mut stored)) => {
-            forward::keep_response_fields(&mut stored.fields);
-            say(core, &mut side, stored.status(), &stored.fields, b"").await
-        }
-        Err(Failure::Fault(fault)) => {
-            note_fault(&record, &fault);
-            say_fault(core, &mut side, &fault, &ids).await
-        }
-        Err(Failure::ClientGone) => Next::Cut,
     };
     record.add_request_bytes(arrival.reader.received());
     tell(core, now, &ids, &peer, &record, Some(head));

@@ -5,6 +5,7 @@
     reason = "the threads of a test are no cores: they may lock"
 )]
 
+mod abandoned_clients;
 mod access_log;
 mod actions;
 mod admin;

@@ -3,8 +3,12 @@
 //! A read that is dropped on io_uring may have eaten bytes, so nothing here cancels. When a socket is due it is shut
 //! with `shutdown(2)`: whatever waits on it ends by itself, its buffer comes back, and the connection is finished.
 
+mod abandonment;
 #[cfg(test)]
 mod tests;
+
+pub use abandonment::LOOK_MS;
+pub use abandonment::Watch;
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -15,6 +19,7 @@ use nix::sys::socket::Shutdown;
 
 use crate::net::clock;
 use crate::net::clock::COARSE_MS_MAX;
+use crate::net::deadline::abandonment::Abandonment;
 
 /// How often due sockets are looked for; a deadline passes at most this much late, and a timer step of 2 ms, and the
 /// coarseness of the clock twice.
@@ -52,6 +57,7 @@ struct Entry {
     /// Waits for a new request: may be cut early.
     idle: Cell<bool>,
     fired: Cell<Option<Cut>>,
+    abandonment: Abandonment,
     /// Where the table holds this entry.
     position: Cell<usize>,
 }
@@ -73,6 +79,7 @@ impl DeadlineTable {
             cut: Cell::new(Cut::Both),
             idle: Cell::new(false),
             fired: Cell::new(None),
+            abandonment: Abandonment::default(),
             position: Cell::new(entries.len()),
         });
         entries.push(Rc::clone(&entry));
@@ -85,8 +92,10 @@ impl DeadlineTable {
     /// Shuts every socket that is due at `now_ms`, each once.
     pub fn sweep(&self, now_ms: u64) {
         for entry in self.entries.borrow().iter() {
-            if entry.due_ms.get() <= now_ms {
-                entry.fire(entry.cut.get());
+            match entry.due_ms.get() {
+                DISARMED => entry.abandonment.look(entry.fd, now_ms),
+                due_ms if due_ms <= now_ms => entry.fire(entry.cut.get()),
+                _ => {}
             }
         }
     }
@@ -127,6 +136,7 @@ impl DeadlineSlot {
     /// Shuts the socket `ms` milliseconds from now (not earlier; see [`TICK_MS`] for how much later) unless disarmed or armed anew.
     pub fn arm(&self, ms: u64, cut: Cut) {
         self.entry.idle.set(false);
+        self.entry.abandonment.begin_anew();
         self.entry.cut.set(cut);
         self.entry.due_ms.set(
             clock::monotonic_ms()
@@ -151,6 +161,26 @@ impl DeadlineSlot {
     /// Shuts the socket now, as if its deadline had passed.
     pub fn cut(&self, cut: Cut) {
         self.entry.fire(cut);
+    }
+
+    /// Watches whether the peer gives the connection up while nothing is armed, which is while neither side of it is used:
+    /// until the watch is dropped.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.entry.abandonment.begin();
+        Watch::new(Rc::clone(&self.entry))
+    }
+
+    /// Ends a watch early: what is done for the peer now must not be left half done.
+    pub fn unwatch(&self) {
+        self.entry.abandonment.end();
+    }
+
+    /// Takes back that receiving was ended while bytes lay in the queue, which can still be received.
+    pub fn forgive_cut(&self) {
+        if self.entry.fired.get() == Some(Cut::Read) {
+            self.entry.fired.set(None);
+        }
     }
 
     /// What a deadline of this socket has shut, if one has passed.

@@ -184,3 +184,77 @@ fn request_that_came_before_the_drain_is_received() {
         peer.read_exact(&mut [0; 3]).unwrap();
     });
 }
+
+/// Sweeps once a tick for `ms`, from `now_ms` on; the time after it.
+fn sweep_for(table: &DeadlineTable, now_ms: u64, ms: u64) -> u64 {
+    let end = now_ms + ms;
+    for now in (now_ms..=end).step_by(50) {
+        table.sweep(now);
+    }
+    end
+}
+
+fn is_abandoned(watch: &Watch, is_end: bool) -> bool {
+    let mut future = std::pin::pin!(watch.abandoned(|| is_end));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    future.as_mut().poll(&mut context).is_ready()
+}
+
+#[test]
+fn a_peer_that_resets_is_gone_at_the_first_look_and_one_that_ends_at_the_second() {
+    let table = DeadlineTable::new();
+    for (resets, looks) in [(true, 1), (false, 2)] {
+        let (socket, peer) = plain_pair();
+        let slot = table.register(socket.as_raw_fd());
+        let watch = slot.watch();
+        let mut now = sweep_for(&table, 1, LOOK_MS);
+        assert!(!is_abandoned(&watch, false), "it is still there");
+        if resets {
+            socket2::SockRef::from(&peer)
+                .set_linger(Some(std::time::Duration::ZERO))
+                .unwrap();
+        }
+        drop(peer);
+        for look in 1..=looks {
+            assert!(!is_abandoned(&watch, false));
+            now = sweep_for(&table, now, LOOK_MS + 50);
+            assert_eq!(is_abandoned(&watch, false), look == looks);
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_used_or_not_watched_is_not_looked_at() {
+    let table = DeadlineTable::new();
+    let (socket, peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    drop(peer);
+    let watch = slot.watch();
+    let mut now = 1;
+    for _ in 0..8 {
+        now = sweep_for(&table, now, LOOK_MS + 50);
+        // A send or a receive between two looks.
+        slot.arm(60_000, Cut::Both);
+        slot.disarm();
+    }
+    assert!(!is_abandoned(&watch, false));
+    slot.unwatch();
+    sweep_for(&table, now, 8 * LOOK_MS);
+    assert!(!is_abandoned(&watch, false));
+}
+
+#[test]
+fn bytes_that_wait_are_no_end_unless_whoever_reads_them_says_so() {
+    let table = DeadlineTable::new();
+    let (socket, mut peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    let watch = slot.watch();
+    peer.write_all(b"x").unwrap();
+    drop(peer);
+    let mut now = sweep_for(&table, 1, 8 * LOOK_MS);
+    assert!(!is_abandoned(&watch, false));
+    for end in [false, true] {
+        now = sweep_for(&table, now, LOOK_MS + 50);
+        assert_eq!(is_abandoned(&watch, true), end);
+    }
+}

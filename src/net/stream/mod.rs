@@ -27,6 +27,7 @@ use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -43,6 +44,7 @@ use crate::net::address::PeerAddress;
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
+use crate::net::deadline::Watch;
 use crate::net::stream::session::Session;
 
 /// A connection of this core.
@@ -52,7 +54,7 @@ pub struct Stream {
     deadline: DeadlineSlot,
     socket: Socket,
     /// `None`: bytes go as they are.
-    session: Option<Box<Session>>,
+    session: Option<Rc<Session>>,
     fd: RawFd,
     peer: PeerAddress,
 }
@@ -178,7 +180,7 @@ impl Stream {
     /// `InvalidData` with rustls's own error if the peer is not trusted or does not speak TLS, `UnexpectedEof` if it
     /// closed, else as [`Stream::recv`]. The connection is finished then.
     pub async fn start_tls(&mut self, tls: rustls::Connection) -> io::Result<()> {
-        let session = Box::new(Session::new(tls));
+        let session = Rc::new(Session::new(tls));
         let socket = self.socket.whole()?;
         session::handshake(&session, socket, &self.deadline).await?;
         self.session = Some(session);
@@ -265,8 +267,11 @@ impl Stream {
     /// `TimedOut` if a deadline has passed.
     pub async fn readable(&mut self) -> io::Result<()> {
         let session = self.session.as_deref();
-        if session.is_some_and(Session::holds_plaintext) {
-            return Ok(());
+        if let Some(session) = session {
+            if session.holds_plaintext() {
+                return Ok(());
+            }
+            session.release_buffers();
         }
         let ready = self.socket.whole()?.readable(false).await;
         if self.timed_out() {
@@ -348,6 +353,26 @@ impl Stream {
         self.deadline.disarm();
     }
 
+    /// See [`DeadlineSlot::watch`].
+    #[must_use]
+    pub fn watch(&self) -> PeerWatch {
+        PeerWatch {
+            watch: self.deadline.watch(),
+            session: self.session.clone(),
+            fd: self.fd,
+        }
+    }
+
+    /// See [`DeadlineSlot::unwatch`].
+    pub fn unwatch(&self) {
+        self.deadline.unwatch();
+    }
+
+    /// See [`DeadlineSlot::forgive_cut`].
+    pub fn forgive_cut(&self) {
+        self.deadline.forgive_cut();
+    }
+
     /// True if a deadline has passed: nothing can be received any more, and the connection must not be reused.
     #[must_use]
     pub fn timed_out(&self) -> bool {
@@ -418,6 +443,25 @@ impl Stream {
     #[must_use]
     pub const fn raw_fd(&self) -> RawFd {
         self.fd
+    }
+}
+
+/// A watch over the other end of a stream that is used meanwhile.
+#[derive(Debug)]
+pub struct PeerWatch {
+    watch: Watch,
+    session: Option<Rc<Session>>,
+    fd: RawFd,
+}
+
+impl PeerWatch {
+    /// Ends when the peer has given the connection up.
+    pub async fn abandoned(&self) {
+        let is_end = || {
+            let session = self.session.as_ref();
+            session.is_some_and(|session| session.unread(self.fd) == Unread::Closed)
+        };
+        self.watch.abandoned(is_end).await;
     }
 }
 

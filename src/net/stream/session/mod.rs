@@ -102,6 +102,15 @@ impl Session {
         !matches!(self.state.borrow_mut().open(), Ok(Decrypted::Starved))
     }
 
+    /// Gives the buffer for ciphertext back, if nothing lies in it: whoever waits long needs none.
+    pub(super) fn release_buffers(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.ciphertext().is_empty() {
+            state.received = Vec::new();
+            state.start = 0;
+        }
+    }
+
     /// Tells the peer that nothing follows, if the socket takes it at once.
     pub(super) fn send_close_notify(&self, fd: RawFd) {
         let mut state = self.state.borrow_mut();
