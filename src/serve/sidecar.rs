@@ -123,6 +123,7 @@ pub async fn exchange(
                 }
                 Err(Failure::Fault(fault)) => {
                     note_fault(&record, &fault);
+                    side.keep_alive &= !fault.ends_connection();
                     say_fault(core, &mut side, &fault, &ids).await
                 }
                 Err(Failure::ClientGone) => Next::Cut,

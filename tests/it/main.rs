@@ -23,6 +23,7 @@ mod e2e;
 mod expect_continue;
 mod framing;
 mod generations;
+mod hostile;
 mod http;
 #[cfg(feature = "http2")]
 mod http2;

@@ -15,8 +15,10 @@ use crate::wire::percent::Keep;
 use crate::wire::target;
 
 /// Fields that are written anew or belong to the client's own signature and framing.
-const DROPPED_FIELDS: [&[u8]; 11] = [
+const DROPPED_FIELDS: [&[u8]; 12] = [
     b"host",
+    // What the client proves to a proxy is nothing to the store (RFC 9110 §11.7.2).
+    b"proxy-authorization",
     b"content-length",
     b"expect",
     b"authorization",

@@ -5,6 +5,9 @@ use crate::wire::http1::fields::Fields;
 /// Seconds after which a request that was refused for the moment may come again.
 const RETRY_AFTER_S: &[u8] = b"1";
 
+/// Of a head that is none.
+const NOT_HTTP: &str = "The request is not HTTP/1.1.";
+
 /// An error of S3's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Fault {
@@ -48,8 +51,14 @@ impl S3Fault {
                 "RequestHeaderSectionTooLarge",
                 "Your request header fields exceed the maximum allowed size.",
             ),
-            status => Self::new(status, "InvalidRequest", "The request is not HTTP/1.1."),
+            status => Self::new(status, "InvalidRequest", NOT_HTTP),
         }
+    }
+
+    /// Whether nothing behind the request can be trusted to be another one.
+    #[must_use]
+    pub fn ends_connection(&self) -> bool {
+        self.message == NOT_HTTP
     }
 
     /// The fields and the body of the response.

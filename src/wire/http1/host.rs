@@ -15,7 +15,8 @@ pub fn is_valid(value: &[u8]) -> bool {
         None => {
             let end = memchr::memchr(b':', value).unwrap_or(value.len());
             let (name, rest) = value.split_at(end);
-            (name.iter().copied().all(is_name_byte), rest)
+            let is_name = name.iter().copied().all(is_name_byte) && has_whole_escapes(name);
+            (is_name, rest)
         }
     };
     name_is_valid && is_port(port)
@@ -61,11 +62,27 @@ const fn is_name_byte(byte: u8) -> bool {
         )
 }
 
-/// Nothing, or a colon and at most five digits, also none (RFC 3986 §3.2.3).
+/// Whether two hexadecimal digits are behind every `%` (RFC 3986 §2.1).
+fn has_whole_escapes(name: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', name).all(|at| {
+        let digits = name.get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// Nothing, or a colon and a number of 16 bits in at most five digits, also none (RFC 3986 §3.2.3).
 fn is_port(rest: &[u8]) -> bool {
+    const PORT_MAX: u32 = 65_535;
     match rest.split_first() {
         None => true,
-        Some((b':', digits)) => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        Some((b':', digits)) => {
+            let digit = |byte: u8| char::from(byte).to_digit(10);
+            let number = |digits: &[u8]| {
+                let mut digits = digits.iter();
+                digits.try_fold(0, |number: u32, &byte| Some(number * 10 + digit(byte)?))
+            };
+            digits.len() <= 5 && number(digits).is_some_and(|number| number <= PORT_MAX)
+        }
         Some(_) => false,
     }
 }
@@ -111,8 +128,8 @@ mod tests {
     fn other_bytes_and_lists_are_no_host() {
         for value in [
             "a,b", "a b", "u@a", "a/b", "a?b", "a#b", "a\\b", "a:8o", "a:+80", "a:80:80",
-            "a:123456", "[::1", "[]", "::1]", "[::1]8", "[::1]]", "a[b]", "a\x00", "a\x7f", "ä",
-            "<a>", "\"a\"",
+            "a:123456", "a:65536", "a%", "a%4", "a%4g", "%%41", "[::1", "[]", "::1]", "[::1]8",
+            "[::1]]", "a[b]", "a\x00", "a\x7f", "ä", "<a>", "\"a\"",
         ] {
             assert!(!is_valid(value.as_bytes()), "{value:?}");
         }
