@@ -10,6 +10,7 @@ use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::net::tls::server::TlsServer;
 use crate::serve::connection_caps::Place;
+use crate::serve::metrics::ConnectionRefusal;
 use crate::serve::source_address::is_trusted;
 use crate::serve::worker::Worker;
 use crate::wire::proxy_protocol;
@@ -66,7 +67,7 @@ pub async fn greet(
     stream.arm(worker.head_rules().timeouts.header_ms_max, Cut::Both);
     let mut guest = Guest { peer, place: None };
     if entrance.proxy_protocol {
-        let announced = read_announcement(stream).await?;
+        let announced = read_announcement(worker, stream).await?;
         guest = introduce(worker, peer, announced)?;
     }
     if let Some(tls) = &entrance.tls {
@@ -77,7 +78,7 @@ pub async fn greet(
 }
 
 /// The header of the PROXY protocol, and not a byte behind it.
-async fn read_announcement(stream: &mut Stream) -> Result<Announced, Unwelcome> {
+async fn read_announcement(worker: &Worker, stream: &mut Stream) -> Result<Announced, Unwelcome> {
     let mut header = Vec::with_capacity(proxy_protocol::HEADER_BYTES_MAX);
     let mut ahead = vec![0; AHEAD_BYTES];
     loop {
@@ -91,6 +92,8 @@ async fn read_announcement(stream: &mut Stream) -> Result<Announced, Unwelcome> 
             Ok(None) => return Err(Unwelcome::Gone),
             Err(_malformed) => {
                 tracing::debug!("no header of the PROXY protocol");
+                let metrics = &worker.lasting.metrics;
+                metrics.count_refusal(ConnectionRefusal::ProxyProtocol);
                 return Err(Unwelcome::Gone);
             }
         };
@@ -118,8 +121,11 @@ fn introduce(worker: &Worker, peer: PeerAddress, said: Announced) -> Result<Gues
     }
     guest.peer = PeerAddress::Inet(client);
     if let Some(cap) = &edge.caps.of_address {
-        let place = cap.enter(client.ip());
-        guest.place = Some(place.ok_or(Unwelcome::Gone)?);
+        guest.place = cap.enter(client.ip());
+        if guest.place.is_none() {
+            core.metrics.count_refusal(ConnectionRefusal::Address);
+            return Err(Unwelcome::Gone);
+        }
     }
     Ok(guest)
 }

@@ -12,6 +12,7 @@ use crate::net::credentials::slot::CredentialSlot;
 use crate::net::credentials::slot::NoCredentials;
 use crate::net::deadline::DeadlineTable;
 use crate::net::splice::PipePool;
+use crate::net::upstream::pool::Ejections;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::access_log::ToldExchange;
@@ -68,6 +69,8 @@ pub struct Lasting {
     pub metrics: Arc<CoreMetrics>,
     /// Rings when a drain begins.
     pub drain_bell: DrainBell,
+    /// What the pools of all generations have ejected.
+    pub ejections: Ejections,
 }
 
 impl Lasting {
@@ -81,6 +84,7 @@ impl Lasting {
             deadlines,
             draining: Rc::default(),
             drain_bell: DrainBell::default(),
+            ejections: Ejections::default(),
         }
     }
 }
@@ -129,7 +133,8 @@ impl Core {
             connect_ms_max: settings.timeouts.connect_ms_max,
             ..settings.upstream
         };
-        let upstreams = Upstreams::new(limits, &settings.trust, &lasting.deadlines);
+        let (deadlines, ejections) = (&lasting.deadlines, &lasting.ejections);
+        let upstreams = Upstreams::new(limits, &settings.trust, deadlines, ejections);
         let lasting = lasting.clone();
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),
@@ -181,6 +186,13 @@ impl Core {
         if let Some(log) = &self.access_log {
             log.flush();
         }
+    }
+
+    /// Publishes how the connections to upstreams stand now.
+    pub fn publish_upstreams(&self, ejections: &Ejections) {
+        let ejected = self.upstream.ejected_count() + self.upstreams.ejected_count();
+        self.metrics.set_upstream(&self.upstream);
+        self.metrics.set_ejections(ejections.count(), ejected);
     }
 
     /// The connections to an HTTP server of the document; `None` if it names none such.

@@ -125,16 +125,17 @@ pub async fn call(
         body,
         Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_)
     ) && IDEMPOTENT_METHODS.contains(&method);
-    let leased = pool.lease().await.map_err(|error| no_lease(pool, &error))?;
+    let leased = pool.lease().await;
+    let leased = leased.map_err(|error| no_lease(core, pool, &error))?;
     let address = leased.address();
     let outcome = match attempt(core, leased, &mut message, method, body, answer_ms_max).await {
         Err(CallFailure::Lost(loss))
             if can_repeat
                 && loss.allows_retry(has_body, pool.has_several_addresses())
-                && pool.take_retry() =>
+                && core.metrics.count_retry(pool.take_retry()) =>
         {
             let anew = pool.lease_anew(address).await;
-            let leased = anew.map_err(|error| no_lease(pool, &error))?;
+            let leased = anew.map_err(|error| no_lease(core, pool, &error))?;
             attempt(core, leased, &mut message, method, body, answer_ms_max).await
         }
         outcome => outcome,
@@ -143,10 +144,13 @@ pub async fn call(
     outcome
 }
 
-fn no_lease(pool: &UpstreamPool, error: &LeaseError) -> CallFailure {
+fn no_lease(core: &Core, pool: &UpstreamPool, error: &LeaseError) -> CallFailure {
     tracing::warn!(upstream = %pool.endpoint(), %error, "no connection");
     match error {
-        LeaseError::Busy => CallFailure::Busy,
+        LeaseError::Busy(shortage) => {
+            core.metrics.count_shortage(*shortage);
+            CallFailure::Busy
+        }
         LeaseError::NoAddress | LeaseError::Refused(..) => {
             CallFailure::Connect { timed_out: false }
         }

@@ -7,6 +7,7 @@ use crate::net::deadline::DeadlineTable;
 use crate::net::tls::client::TlsClient;
 use crate::net::tls::trust::Trust;
 use crate::net::upstream::endpoint::Endpoint;
+use crate::net::upstream::pool::Ejections;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;
 
@@ -20,6 +21,7 @@ pub struct Upstreams {
     limits: PoolLimits,
     deadlines: DeadlineTable,
     tls: Rc<TlsClient>,
+    ejections: Ejections,
     /// The one used last in front.
     kept: RefCell<Vec<(Endpoint, Rc<UpstreamPool>)>>,
 }
@@ -27,11 +29,17 @@ pub struct Upstreams {
 impl Upstreams {
     /// No pool is open yet. Runs on a core only.
     #[must_use]
-    pub fn new(limits: PoolLimits, trust: &Trust, deadlines: &DeadlineTable) -> Self {
+    pub fn new(
+        limits: PoolLimits,
+        trust: &Trust,
+        deadlines: &DeadlineTable,
+        ejections: &Ejections,
+    ) -> Self {
         Self {
             limits,
             deadlines: deadlines.clone(),
             tls: Rc::new(TlsClient::new(trust)),
+            ejections: ejections.clone(),
             kept: RefCell::default(),
         }
     }
@@ -39,7 +47,15 @@ impl Upstreams {
     /// A pool of its own for `endpoint`, kept by the caller.
     #[must_use]
     pub fn open(&self, endpoint: &Endpoint) -> Rc<UpstreamPool> {
-        UpstreamPool::new(endpoint, self.limits, &self.tls, &self.deadlines)
+        let (tls, deadlines) = (&self.tls, &self.deadlines);
+        UpstreamPool::new(endpoint, self.limits, tls, deadlines, &self.ejections)
+    }
+
+    /// Count of ejected addresses of the pools that are kept here.
+    #[must_use]
+    pub fn ejected_count(&self) -> usize {
+        let kept = self.kept.borrow();
+        kept.iter().map(|(_, pool)| pool.ejected_count()).sum()
     }
 
     /// The pool of `endpoint`, opened at its first use. Beyond 64 endpoints the one unused for longest is forgotten: its
@@ -76,7 +92,8 @@ mod tests {
     fn each_endpoint_has_one_pool_and_the_longest_unused_goes_at_the_limit() {
         run_core(DriverChoice::Epoll, async |core| {
             let trust = Trust::default();
-            let upstreams = Upstreams::new(PoolLimits::default(), &trust, &core.deadlines);
+            let (limits, ejections) = (PoolLimits::default(), Ejections::default());
+            let upstreams = Upstreams::new(limits, &trust, &core.deadlines, &ejections);
             let first = upstreams.of(&endpoint(1));
             let second = upstreams.of(&endpoint(2));
             assert!(!Rc::ptr_eq(&first, &second));

@@ -16,6 +16,7 @@ use crate::serve::connection;
 use crate::serve::connection_caps::Place;
 use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
+use crate::serve::metrics::ConnectionRefusal;
 use crate::serve::metrics::CoreMetrics;
 use crate::serve::per_core::Core;
 use crate::serve::per_core::Lasting;
@@ -71,7 +72,7 @@ pub async fn run(
         // Also what lets a core without requests leave the settings of before.
         let core = worker.core();
         core.flush_access_log();
-        core.metrics.set_upstream(&core.upstream);
+        core.publish_upstreams(&lasting.ejections);
         drop(core);
         if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
             lasting.buffers.trim();
@@ -105,13 +106,15 @@ async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entranc
                         connection::serve(worker, stream, peer, &entrance).await;
                         drop((guard, place));
                     })),
-                    Err(Full) if entrance.is_open() && worker.may_turn_away() => {
-                        drop(spawn(async move {
-                            connection::turn_away(&worker, stream).await;
-                        }));
+                    Err(refusal) => {
+                        worker.lasting.metrics.count_refusal(refusal);
+                        // A flood gets no words.
+                        if entrance.is_open() && worker.may_turn_away() {
+                            drop(spawn(async move {
+                                connection::turn_away(&worker, stream).await;
+                            }));
+                        }
                     }
-                    // A flood gets no words.
-                    Err(Full) => {}
                 }
             }
             Ok(Accepted::Closed) => return,
@@ -122,10 +125,6 @@ async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entranc
         }
     }
 }
-
-/// There is no place for another connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
 
 /// A core and the generation of settings that it serves by.
 pub struct Worker {
@@ -225,12 +224,16 @@ impl Worker {
     ///
     /// # Errors
     /// There is none.
-    pub fn admit(&self, peer: PeerAddress, entrance: &Entrance) -> Result<Option<Place>, Full> {
+    pub fn admit(
+        &self,
+        peer: PeerAddress,
+        entrance: &Entrance,
+    ) -> Result<Option<Place>, ConnectionRefusal> {
         let core = self.core();
         let edge = &core.settings.edge;
         let open = || self.lifecycle.connections.load(Ordering::Relaxed);
         if edge.caps.total_max.is_some_and(|max| open() > max) {
-            return Err(Full);
+            return Err(ConnectionRefusal::Total);
         }
         let (Some(cap), PeerAddress::Inet(address)) = (&edge.caps.of_address, peer) else {
             return Ok(None);
@@ -238,7 +241,8 @@ impl Worker {
         if entrance.proxy_protocol && is_trusted(&edge.trusted_proxies, peer) {
             return Ok(None);
         }
-        cap.enter(address.ip()).map(Some).ok_or(Full)
+        let place = cap.enter(address.ip());
+        place.map(Some).ok_or(ConnectionRefusal::Address)
     }
 
     /// Whether another connection can be told that there is no place.

@@ -276,6 +276,29 @@ fn throttled_requests_are_counted_as_refused() {
 }
 
 #[test]
+fn connections_that_are_not_let_in_are_counted() {
+    let served = serve(NOBODY, &["--max-connections-per-address", "1"]);
+    let mut held = Client::connect(served.data);
+    let get = "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(held.exchange(get).status(), 403);
+    assert_eq!(fetch(served.data, "GET", "/", &[], b"").status(), 503);
+    let metrics = text(served.admin, "/metrics");
+    for line in [
+        "sluicegate_connections_refused_total{reason=\"total\"} 0\n",
+        "sluicegate_connections_refused_total{reason=\"address\"} 1\n",
+        "sluicegate_connections_refused_total{reason=\"proxy-protocol\"} 0\n",
+        "sluicegate_upstream_ejections_total 0\n",
+        "sluicegate_upstream_ejected_addresses 0\n",
+        "sluicegate_upstream_retries_total{result=\"sent\"} 0\n",
+        "sluicegate_upstream_retries_total{result=\"no-budget\"} 0\n",
+        "sluicegate_upstream_refused_total{reason=\"queue-full\"} 0\n",
+        "sluicegate_upstream_refused_total{reason=\"queue-timeout\"} 0\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
+}
+
+#[test]
 fn the_dashboard_comes_with_a_policy_that_lets_nothing_in_from_outside() {
     let served = serve(NOBODY, &[]);
     let mut client = Client::connect(served.admin);

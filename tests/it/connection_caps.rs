@@ -33,7 +33,7 @@ fn gateway(driver: DriverChoice, caps: ConnectionCaps) -> (Backend, Gateway) {
 }
 
 /// Connections beyond two are turned away, and let in again once one has gone.
-fn two_get_in(caps: ConnectionCaps) {
+fn two_get_in(caps: ConnectionCaps, refused: [u64; 3]) {
     on_each_driver(|driver| {
         let (_store, gateway) = gateway(driver, caps.clone());
         let mut inside: Vec<Client> = (0..2)
@@ -51,6 +51,7 @@ fn two_get_in(caps: ConnectionCaps) {
             outside.finish_sending();
             assert!(outside.is_closed());
         }
+        assert_eq!(gateway.metrics.sums().connection_refusals, refused);
         for client in &mut inside {
             assert_eq!(client.exchange(GET).status(), 200);
         }
@@ -70,18 +71,20 @@ fn two_get_in(caps: ConnectionCaps) {
 
 #[test]
 fn connections_beyond_the_total_are_turned_away() {
-    two_get_in(ConnectionCaps {
+    let caps = ConnectionCaps {
         total_max: Some(2),
         of_address: None,
-    });
+    };
+    two_get_in(caps, [2, 0, 0]);
 }
 
 #[test]
 fn connections_beyond_those_of_an_address_are_turned_away() {
-    two_get_in(ConnectionCaps {
+    let caps = ConnectionCaps {
         total_max: None,
         of_address: Some(Arc::new(AddressCap::new(2))),
-    });
+    };
+    two_get_in(caps, [0, 2, 0]);
 }
 
 #[test]
@@ -104,6 +107,7 @@ fn an_address_is_counted_by_what_a_trusted_proxy_says() {
         let mut other = from("203.0.113.2");
         assert_eq!(other.response().unwrap().status(), 200);
         assert!(from("203.0.113.1").rest().is_empty());
+        assert_eq!(gateway.metrics.sums().connection_refusals, [0, 1, 0]);
         assert_eq!(first.exchange(GET).status(), 200);
     });
 }

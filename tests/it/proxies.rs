@@ -134,10 +134,13 @@ fn what_is_no_header_ends_the_connection() {
             client.send(bytes);
             assert!(client.rest().is_empty());
         }
+        let refused = || gateway.metrics.sums().connection_refusals;
+        assert_eq!(refused(), [0, 0, 5]);
         let mut cut = Client::connect(gateway.proxy_addresses[0]);
         cut.send("PROXY TCP4 203.0.113.7");
         cut.finish_sending();
         assert!(cut.rest().is_empty());
+        assert_eq!(refused(), [0, 0, 5], "whoever left was not refused");
         assert!(store.requests().is_empty());
     });
 }

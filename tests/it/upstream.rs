@@ -128,6 +128,45 @@ fn an_address_that_stalls_is_left_alone() {
     });
 }
 
+/// Comes back once this many addresses are told to be ejected.
+fn await_ejected(gateway: &Gateway, count: u64) {
+    while gateway.metrics.sums().ejected_addresses != count {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_ejection_and_the_retries_before_it_are_counted() {
+    on_each_driver(|driver| {
+        let bad = Backend::start(resets);
+        let good = Backend::start(answers);
+        let gateway = gateway_at(driver, &[bad.address(), good.address()]);
+        // Three failures in a row eject it. No request comes after, which might try it again.
+        while bad.requests().len() < 3 {
+            assert_eq!(get(&gateway).body, b"good");
+        }
+        await_ejected(&gateway, 1);
+        let sums = gateway.metrics.sums();
+        assert_eq!((sums.ejections, sums.retries), (1, [3, 0]));
+        assert_eq!(sums.shortages, [0, 0]);
+    });
+}
+
+#[test]
+fn a_retry_that_the_budget_does_not_give_is_counted() {
+    on_each_driver(|driver| {
+        let bad = Backend::start(resets);
+        let good = Backend::start(answers);
+        let mut settings = object_settings(driver, "http://127.0.0.1:9");
+        settings.endpoint = named(&[bad.address(), good.address()]);
+        settings.upstream.retry_percent = 0;
+        let gateway = Gateway::start(settings);
+        while get(&gateway).status() != 504 {}
+        assert_eq!(gateway.metrics.sums().retries, [0, 1]);
+        assert_eq!(bad.requests().len(), 1);
+    });
+}
+
 #[test]
 fn an_address_that_is_well_again_is_used_again() {
     on_each_driver(|driver| {
@@ -141,6 +180,9 @@ fn an_address_that_is_well_again_is_used_again() {
         });
         let good = Backend::start(answers);
         let gateway = gateway_at(driver, &[changing.address(), good.address()]);
+        while gateway.metrics.sums().ejected_addresses == 0 {
+            assert_eq!(get(&gateway).body, b"good");
+        }
         for _ in 0..MANY {
             assert_eq!(get(&gateway).body, b"good");
         }
@@ -148,6 +190,7 @@ fn an_address_that_is_well_again_is_used_again() {
         // One real request tries it, once its time is over.
         while get(&gateway).body != b"well again" {}
         assert_eq!(changing.requests().len(), 1);
+        await_ejected(&gateway, 0);
     });
 }
 
@@ -239,6 +282,7 @@ fn requests_beyond_the_limits_are_told_to_come_again() {
             let refused = fetch(gateway.address, "GET", target, &[], b"");
             assert_eq!(refused.status(), 503);
             assert_eq!(refused.field("retry-after"), Some("1"));
+            assert_eq!(gateway.metrics.sums().shortages, [1, 0]);
             let told = String::from_utf8(refused.body).unwrap();
             let wanted = if is_sidecar {
                 "<Code>SlowDown</Code><Message>Please reduce your request rate.</Message>"

@@ -13,9 +13,12 @@ use crate::app::admin::exposition::Seconds;
 use crate::app::admin::process::Process;
 use crate::app::admin::readiness;
 use crate::net::driver::Rung;
+use crate::serve::metrics::CONNECTION_REFUSALS;
 use crate::serve::metrics::CONVERSIONS;
 use crate::serve::metrics::DIRECTIONS;
 use crate::serve::metrics::OUTCOMES;
+use crate::serve::metrics::RETRY_RESULTS;
+use crate::serve::metrics::SHORTAGES;
 use crate::serve::metrics::SIGNING_MODES;
 use crate::serve::metrics::SIGNING_RESULTS;
 use crate::serve::metrics::Sums;
@@ -60,9 +63,11 @@ pub fn answer(state: &AdminState) -> Answer {
     requests(&series, &mut out);
     exchanges(&sums, &mut out);
     store(&sums, &mut out);
+    upstreams(&sums, &mut out);
     credentials(state, &mut out);
     certificates(state, &mut out);
     lifecycle(state, &sums, &mut out);
+    refused_connections(&sums, &mut out);
     process(&mut out);
     Answer::of(MEDIA_TYPE, out.into_text())
 }
@@ -216,6 +221,46 @@ fn store(sums: &Sums, out: &mut Exposition) {
     );
 }
 
+/// How requests find their way to upstreams.
+fn upstreams(sums: &Sums, out: &mut Exposition) {
+    out.single(
+        "sluicegate_upstream_ejections_total",
+        Kind::Counter,
+        "How often a worker has ejected an address of an upstream, as of the last 50 ms.",
+        sums.ejections,
+    );
+    out.single(
+        "sluicegate_upstream_ejected_addresses",
+        Kind::Gauge,
+        "Addresses that were ejected and have not answered since, once for each worker, as of the last 50 ms.",
+        sums.ejected_addresses,
+    );
+    for (name, help, label, values, counts) in [
+        (
+            "sluicegate_upstream_retries_total",
+            "Requests that were sent to an upstream again, or would have been.",
+            "result",
+            RETRY_RESULTS,
+            sums.retries,
+        ),
+        (
+            "sluicegate_upstream_refused_total",
+            "Requests that found no connection to an upstream free.",
+            "reason",
+            SHORTAGES,
+            sums.shortages,
+        ),
+    ] {
+        let samples = values.into_iter().zip(counts);
+        labelled(
+            out,
+            name,
+            help,
+            samples.map(|(value, count)| ([(label, value)], count)),
+        );
+    }
+}
+
 fn credentials(state: &AdminState, out: &mut Exposition) {
     let slots = readiness::key_slots(state);
     let name = "sluicegate_credentials_usable";
@@ -326,6 +371,18 @@ fn lifecycle(state: &AdminState, sums: &Sums, out: &mut Exposition) {
             counts.map(|(result, count)| ([("result", result)], count)),
         );
     }
+}
+
+fn refused_connections(sums: &Sums, out: &mut Exposition) {
+    labelled(
+        out,
+        "sluicegate_connections_refused_total",
+        "Connections of clients that were not let in.",
+        CONNECTION_REFUSALS
+            .iter()
+            .zip(sums.connection_refusals)
+            .map(|(&reason, count)| ([("reason", reason)], count)),
+    );
 }
 
 fn process(out: &mut Exposition) {

@@ -90,6 +90,7 @@ struct Reason {
 struct UpstreamJson {
     endpoint: String,
     idle: u64,
+    ejected: u64,
     errors: Vec<ErrorJson>,
 }
 
@@ -150,6 +151,7 @@ pub fn answer(state: &AdminState, query: Option<&[u8]>) -> Answer {
         upstream: UpstreamJson {
             endpoint: generation.settings.endpoint.to_string(),
             idle: sums.upstream.first().copied().unwrap_or_default(),
+            ejected: sums.ejected_addresses,
             errors: errors(&sums),
         },
         credentials: readiness::key_slots(state)

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 use arc_swap::ArcSwap;
 
 use crate::net::driver::Rung;
+use crate::net::upstream::pool::Shortage;
 use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::body_plan::ConversionKind;
 use crate::pipeline::exchange_record::ExchangeRecord;
@@ -70,8 +71,26 @@ pub const UPSTREAM_ERRORS: [(&str, &str); 12] = [
     ("", "other"),
 ];
 
+/// What came of the wish to send a request again.
+pub const RETRY_RESULTS: [&str; 2] = ["sent", "no-budget"];
+/// Names of [`Shortage`].
+pub const SHORTAGES: [&str; 2] = ["queue-full", "queue-timeout"];
+/// Names of [`ConnectionRefusal`].
+pub const CONNECTION_REFUSALS: [&str; 3] = ["total", "address", "proxy-protocol"];
+
 /// Series of a process, over all generations of its settings. What comes beyond them is counted as if it had reached no method.
 const SERIES_MAX: usize = 16_384;
+
+/// Why a connection of a client was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRefusal {
+    /// As many are open as may be.
+    Total,
+    /// Its address has as many as it may.
+    Address,
+    /// It did not begin with a header of the PROXY protocol.
+    ProxyProtocol,
+}
 
 /// The counts of all cores.
 #[derive(Debug)]
@@ -101,6 +120,11 @@ pub struct CoreMetrics {
     conversions: [[Counter; CONVERSIONS.len()]; DIRECTIONS.len()],
     signings: [[Counter; SIGNING_RESULTS.len()]; SIGNING_MODES.len()],
     upstream_errors: [Counter; UPSTREAM_ERRORS.len()],
+    ejections: Counter,
+    ejected_addresses: Counter,
+    retries: [Counter; RETRY_RESULTS.len()],
+    shortages: [Counter; SHORTAGES.len()],
+    connection_refusals: [Counter; CONNECTION_REFUSALS.len()],
     rejected: StatusCounts,
     rung: OnceLock<Rung>,
 }
@@ -122,6 +146,16 @@ pub struct Sums {
     pub signings: [[u64; SIGNING_RESULTS.len()]; SIGNING_MODES.len()],
     /// By [`UPSTREAM_ERRORS`].
     pub upstream_errors: [u64; UPSTREAM_ERRORS.len()],
+    /// How often an address of an upstream was ejected.
+    pub ejections: u64,
+    /// Addresses that are ejected, once for each core.
+    pub ejected_addresses: u64,
+    /// By [`RETRY_RESULTS`].
+    pub retries: [u64; RETRY_RESULTS.len()],
+    /// Requests that found no connection free, by [`SHORTAGES`].
+    pub shortages: [u64; SHORTAGES.len()],
+    /// Connections of clients that were not let in, by [`CONNECTION_REFUSALS`].
+    pub connection_refusals: [u64; CONNECTION_REFUSALS.len()],
     /// Requests that the gateway refused by itself, by the status of the refusal.
     pub rejected: Statuses,
 }
@@ -222,6 +256,11 @@ impl Metrics {
                 add_all(sums, counters);
             }
             add_all(&mut sums.upstream_errors, &core.upstream_errors);
+            sums.ejections += core.ejections.get();
+            sums.ejected_addresses += core.ejected_addresses.get();
+            add_all(&mut sums.retries, &core.retries);
+            add_all(&mut sums.shortages, &core.shortages);
+            add_all(&mut sums.connection_refusals, &core.connection_refusals);
             sums.rejected.add(&core.rejected);
         }
         sums
@@ -248,6 +287,11 @@ impl CoreMetrics {
             conversions: Default::default(),
             signings: Default::default(),
             upstream_errors: Default::default(),
+            ejections: Counter::new(),
+            ejected_addresses: Counter::new(),
+            retries: Default::default(),
+            shortages: Default::default(),
+            connection_refusals: Default::default(),
             rejected: StatusCounts::default(),
             rung: OnceLock::new(),
         }
@@ -292,6 +336,28 @@ impl CoreMetrics {
         {
             level.set(count as u64);
         }
+    }
+
+    /// How often addresses were ejected so far, and how many are now.
+    pub fn set_ejections(&self, count: u64, addresses: usize) {
+        self.ejections.set(count);
+        self.ejected_addresses.set(addresses as u64);
+    }
+
+    /// A request would be sent again, and is or is not. Passes the answer on.
+    pub fn count_retry(&self, sent: bool) -> bool {
+        count_at(&self.retries, usize::from(!sent));
+        sent
+    }
+
+    /// A request to an upstream found no connection free.
+    pub fn count_shortage(&self, shortage: Shortage) {
+        count_at(&self.shortages, shortage as usize);
+    }
+
+    /// A connection of a client was not let in.
+    pub fn count_refusal(&self, refusal: ConnectionRefusal) {
+        count_at(&self.connection_refusals, refusal as usize);
     }
 
     /// A request to the store was signed, or could not be.

@@ -162,6 +162,7 @@
     const total = upstream.errors.reduce((sum, error) => sum + error.count, 0);
     put($("endpoint"), upstream.endpoint);
     put($("idle"), whole(upstream.idle));
+    put($("ejected"), upstream.ejected === 0 ? "none" : whole(upstream.ejected));
     put($("store-errors-now"), whole(minute));
     const kinds = upstream.errors.map((error) => `${error.kind} ${whole(error.count)}`).join(", ");
     put($("store-errors"), total === 0 ? "none" : kinds);

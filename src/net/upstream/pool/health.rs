@@ -48,6 +48,11 @@ impl Health {
         }
     }
 
+    /// Whether it was ejected and has not answered since.
+    pub(super) fn is_ejected(&self) -> bool {
+        !matches!(self.state.get(), State::Used { .. })
+    }
+
     /// A request goes to it although it was ejected; until its outcome is known no other does.
     pub(super) fn begin_probe(&self) {
         if let State::Ejected { times, .. } = self.state.get() {
@@ -103,7 +108,9 @@ mod tests {
             assert_eq!(health.failed(at_ms), None);
             assert_eq!(health.standing(at_ms), Standing::Used);
         }
+        assert!(!health.is_ejected());
         assert_eq!(health.failed(at_ms), Some(EJECTED_MS_MIN));
+        assert!(health.is_ejected());
         health
     }
 
@@ -129,7 +136,9 @@ mod tests {
         health.give_probe_up(1_200);
         assert_eq!(health.standing(1_200), Standing::Due);
         health.begin_probe();
+        assert!(health.is_ejected());
         assert!(health.succeeded());
+        assert!(!health.is_ejected());
         assert_eq!(health.standing(1_200), Standing::Used);
         assert_eq!(health.failed(1_200), None);
     }

@@ -37,6 +37,7 @@ use crate::net::upstream::pool::member::Positions;
 use crate::net::upstream::pool::member::Visit;
 use crate::net::upstream::pool::member::choose;
 use crate::net::upstream::pool::permits::Permits;
+pub use crate::net::upstream::pool::permits::Shortage;
 use crate::net::upstream::pool::retry_budget::RetryBudget;
 
 /// How often idle connections are looked through and changed addresses are taken over.
@@ -79,6 +80,18 @@ impl Default for PoolLimits {
     }
 }
 
+/// How often pools of one core have ejected an address, those that are gone included. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Ejections(Rc<Cell<u64>>);
+
+impl Ejections {
+    /// The count.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.get()
+    }
+}
+
 /// Connections of one core to one upstream.
 #[derive(Debug)]
 pub struct UpstreamPool {
@@ -91,6 +104,7 @@ pub struct UpstreamPool {
     members: RefCell<Rc<Vec<Rc<Member>>>>,
     permits: Permits,
     retries: RetryBudget,
+    ejections: Ejections,
     random: Cell<u64>,
 }
 
@@ -150,8 +164,8 @@ impl Drop for Permit {
 pub enum LeaseError {
     /// The name stands for no address.
     NoAddress,
-    /// All connections are in use, and too many requests wait for one or none came free in time.
-    Busy,
+    /// All connections are in use.
+    Busy(Shortage),
     /// Refused, unreachable, or no socket to be had.
     Refused(SocketAddr, io::Error),
     /// It did not stand in time, TLS included.
@@ -180,7 +194,12 @@ impl fmt::Display for LeaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAddress => f.write_str("the name stands for no address"),
-            Self::Busy => f.write_str("all connections are in use and too many requests wait"),
+            Self::Busy(Shortage::QueueFull) => {
+                f.write_str("all connections are in use and too many requests wait")
+            }
+            Self::Busy(Shortage::QueueTimeout) => {
+                f.write_str("all connections are in use and none came free in time")
+            }
             Self::Refused(address, cause) => write!(f, "{address}: {cause}"),
             Self::TimedOut(address) => {
                 write!(f, "{address}: no connection within the time limit")
@@ -193,13 +212,14 @@ impl fmt::Display for LeaseError {
 impl std::error::Error for LeaseError {}
 
 impl UpstreamPool {
-    /// An empty pool; runs on a core only. It follows the endpoint's addresses as they change.
+    /// An empty pool; runs on a core only. It follows the endpoint's addresses as they change, and adds to `ejections`.
     #[must_use]
     pub fn new(
         endpoint: &Endpoint,
         limits: PoolLimits,
         tls: &Rc<TlsClient>,
         deadlines: &DeadlineTable,
+        ejections: &Ejections,
     ) -> Rc<Self> {
         let pool = Rc::new(Self {
             endpoint: endpoint.clone(),
@@ -210,6 +230,7 @@ impl UpstreamPool {
             members: RefCell::default(),
             permits: Permits::new(limits.connections_max.max(1), limits.pending_max),
             retries: RetryBudget::new(limits.retry_percent),
+            ejections: ejections.clone(),
             random: Cell::new(RandomState::new().hash_one(0) | 1),
         });
         pool.follow_addresses();
@@ -296,14 +317,26 @@ impl UpstreamPool {
         (self.permits.taken(), self.permits.waiting())
     }
 
-    async fn permit(self: &Rc<Self>) -> Result<Permit, LeaseError> {
-        if self.permits.try_take() || self.permits.take(self.limits.connect_ms_max).await {
-            Ok(Permit {
-                pool: Rc::clone(self),
-            })
-        } else {
-            Err(LeaseError::Busy)
+    /// Count of addresses that were ejected and have not answered since.
+    #[must_use]
+    pub fn ejected_count(&self) -> usize {
+        let members = self.members.borrow();
+        if members.len() < 2 {
+            // The last one is used, whatever was before the others went away.
+            return 0;
         }
+        let ejected = members.iter().filter(|member| member.health.is_ejected());
+        ejected.count()
+    }
+
+    async fn permit(self: &Rc<Self>) -> Result<Permit, LeaseError> {
+        if !self.permits.try_take() {
+            let taken = self.permits.take(self.limits.connect_ms_max).await;
+            taken.map_err(LeaseError::Busy)?;
+        }
+        Ok(Permit {
+            pool: Rc::clone(self),
+        })
     }
 
     /// The address for the next request, and the tried ones with it; `None` if all are tried.
@@ -391,6 +424,7 @@ impl UpstreamPool {
             return;
         }
         if let Some(ejected_ms) = member.health.failed(clock::monotonic_ms()) {
+            self.ejections.0.set(self.ejections.count() + 1);
             let (upstream, address) = (&self.endpoint, member.address);
             tracing::warn!(%upstream, %address, ejected_ms, "failed several times in a row: the address is not used");
         }

@@ -12,6 +12,15 @@ use std::task::Waker;
 
 use crate::net::driver::sleep_ms;
 
+/// Why a request gets no connection although the upstream may be well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// As many requests wait as may.
+    QueueFull,
+    /// It waited, and none came free in time.
+    QueueTimeout,
+}
+
 /// The permits of one pool. Whoever took one gives it back.
 #[derive(Debug)]
 pub(super) struct Permits {
@@ -57,14 +66,13 @@ impl Permits {
         free
     }
 
-    /// Takes a permit, waiting at most `ms_max` for one behind all who wait already; `false` if too many do or none came
-    /// free in time.
-    pub(super) async fn take(&self, ms_max: u64) -> bool {
+    /// Takes a permit, waiting at most `ms_max` for one behind all who wait already.
+    pub(super) async fn take(&self, ms_max: u64) -> Result<(), Shortage> {
         if self.try_take() {
-            return true;
+            return Ok(());
         }
         if self.waiting() >= self.waiting_max {
-            return false;
+            return Err(Shortage::QueueFull);
         }
         let waiter = Rc::new(Waiter {
             granted: Cell::new(false),
@@ -77,8 +85,11 @@ impl Permits {
         };
         let mut timer = pin!(sleep_ms(ms_max));
         poll_fn(|context| match place.poll_granted(context) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending => timer.as_mut().poll(context).map(|()| false),
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => {
+                let timer = timer.as_mut().poll(context);
+                timer.map(|()| Err(Shortage::QueueTimeout))
+            }
         })
         .await
     }
@@ -145,12 +156,12 @@ mod tests {
     fn who_waits_longest_is_next_and_one_more_than_may_wait_is_sent_away() {
         on_each_driver(async |_core| {
             let permits = Rc::new(Permits::new(1, 2));
-            assert!(permits.take(0).await);
+            assert_eq!(permits.take(0).await, Ok(()));
             let order = Rc::new(RefCell::new(Vec::new()));
             for name in ["first", "second"] {
                 let (permits, order) = (Rc::clone(&permits), Rc::clone(&order));
                 drop(spawn(async move {
-                    assert!(permits.take(LONG_MS).await);
+                    assert_eq!(permits.take(LONG_MS).await, Ok(()));
                     order.borrow_mut().push(name);
                     permits.give_back();
                 }));
@@ -158,7 +169,7 @@ mod tests {
             while permits.waiting() < 2 {
                 yield_now().await;
             }
-            assert!(!permits.take(LONG_MS).await, "the queue is full");
+            assert_eq!(permits.take(LONG_MS).await, Err(Shortage::QueueFull));
             assert!(order.borrow().is_empty());
             permits.give_back();
             while order.borrow().len() < 2 {
@@ -173,8 +184,8 @@ mod tests {
     fn who_leaves_the_queue_takes_nothing_with_him() {
         on_each_driver(async |_core| {
             let permits = Permits::new(1, 1);
-            assert!(permits.take(0).await);
-            assert!(!permits.take(1).await, "none came free in time");
+            assert_eq!(permits.take(0).await, Ok(()));
+            assert_eq!(permits.take(1).await, Err(Shortage::QueueTimeout));
             assert_eq!((permits.taken(), permits.waiting()), (1, 0));
 
             let mut waits = Box::pin(permits.take(LONG_MS));

@@ -34,7 +34,8 @@ fn pool_at(
     let endpoint = Endpoint::parse(&format!("{scheme}://store.example")).unwrap();
     let endpoint = endpoint.with_addresses(addresses.to_vec());
     let tls = Rc::new(TlsClient::new(&Trust::default()));
-    UpstreamPool::new(&endpoint, limits, &tls, &core.deadlines)
+    let ejections = Ejections::default();
+    UpstreamPool::new(&endpoint, limits, &tls, &core.deadlines, &ejections)
 }
 
 /// A new connection of the pool with the store's end.
@@ -276,7 +277,8 @@ fn addresses_are_followed_and_one_that_is_gone_keeps_nothing() {
         let endpoint = Endpoint::parse("http://store.example").unwrap();
         assert!(endpoint.publish([first]));
         let tls = Rc::new(TlsClient::new(&Trust::default()));
-        let pool = UpstreamPool::new(&endpoint, LIMITS, &tls, &core.deadlines);
+        let ejections = Ejections::default();
+        let pool = UpstreamPool::new(&endpoint, LIMITS, &tls, &core.deadlines, &ejections);
         let at_work = pool.lease().await.unwrap();
         pool.lease().await.unwrap().give_back();
         assert!(endpoint.publish([second]));
@@ -306,7 +308,10 @@ fn more_requests_than_connections_wait_and_more_than_may_wait_are_refused() {
             crate::net::driver::yield_now().await;
         }
         let error = pool.lease().await.unwrap_err();
-        assert!(matches!(error, LeaseError::Busy), "{error}");
+        assert!(
+            matches!(error, LeaseError::Busy(Shortage::QueueFull)),
+            "{error}"
+        );
         one.give_back();
         assert_eq!(third.await, Ok(true), "it got what was given back");
         two.give_back();
@@ -319,7 +324,10 @@ fn more_requests_than_connections_wait_and_more_than_may_wait_are_refused() {
         let late = pool_at(&core, limits, "http", &[pool.members.borrow()[0].address]);
         let _held = (late.lease().await, late.lease().await);
         let error = late.lease().await.unwrap_err();
-        assert!(matches!(error, LeaseError::Busy), "{error}");
+        assert!(
+            matches!(error, LeaseError::Busy(Shortage::QueueTimeout)),
+            "{error}"
+        );
         assert_eq!(late.in_use().1, 0);
     });
 }
