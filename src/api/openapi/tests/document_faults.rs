@@ -47,8 +47,8 @@ const DOCUMENT_FAULTS: &[DocumentFault<'_>] = &[
     (
         whole,
         "a: [",
-        2,
         1,
+        5,
         "",
         "Invalid OpenAPI input. found text that is not YAML",
     ),
