@@ -78,6 +78,9 @@ pub struct RequestValidator {
     pub parameters: bool,
 }
 
+/// `credentials` that ask for the caller's own keys (spec 05, "Credentials").
+pub const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
+
 /// `x-amazon-apigateway-integration`.
 #[derive(Debug)]
 pub struct Integration {

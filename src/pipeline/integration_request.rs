@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::api::model::CALLER_CREDENTIALS;
 use crate::api::model::Integration;
 use crate::api::model::IntegrationKind;
 use crate::api::model::S3Action;
@@ -22,9 +23,6 @@ use crate::vtl::bounded_json;
 use crate::vtl::render::Overrides;
 use crate::wire::http1::fields::Fields;
 use crate::wire::sigv4::credentials::Credentials;
-
-/// `credentials` that ask for the caller's own identity (spec 05, "Credentials").
-const CALLER_CREDENTIALS: &str = "arn:aws:iam::*:user/*";
 
 /// A request to the store, not yet signed.
 pub struct IntegrationRequest<'t, 'h> {

@@ -56,6 +56,7 @@ codes! {
     SchemeNotEnforced "scheme-not-enforced" "A security scheme that keeps nobody out.",
     AuthorizationLeftOut "authorization-left-out" "Callers are let in whom the document would keep out (--ignore-authorizers).",
     NoCallers "no-callers" "A method that only known callers may call, and none is known.",
+    NoCallerKeys "no-caller-keys" "An integration signs with the caller's own keys where nobody is known to call: every request gets 500.",
     NotCached "not-cached" "Cache keys: responses are not cached.",
     ForbiddenHeader "forbidden-header" "A mapping to a header that API Gateway answers with 500.",
     HeaderWithoutEffect "header-without-effect" "A mapping to a header that the gateway writes by itself.",

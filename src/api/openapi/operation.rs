@@ -1,6 +1,6 @@
 //! The methods of a path.
 
-use crate::api::model::Method;
+use crate::api::model::{Authorization, CALLER_CREDENTIALS, Integration, IntegrationKind, Method};
 use crate::api::openapi::document::{Document, is_object, object, present};
 use crate::api::openapi::finding::Findings;
 use crate::api::openapi::finding_code::Code;
@@ -100,6 +100,25 @@ fn is_other_member(name: &str) -> bool {
     matches!(name, "parameters" | "summary" | "description" | "servers") || name.starts_with("x-")
 }
 
+/// Nobody signs a request for a method without AWS_IAM, so that there are no keys of a caller.
+fn report_caller_keys(read: &Integration, integration: &Place<'_>, findings: &mut Findings) {
+    let signs = matches!(
+        read.kind,
+        IntegrationKind::S3(_) | IntegrationKind::S3Action(_)
+    );
+    if !signs || read.credentials.as_deref() != Some(CALLER_CREDENTIALS) {
+        return;
+    }
+    let place = integration.member("credentials");
+    findings.warn(
+        place.as_ref().unwrap_or(integration),
+        Code::NoCallerKeys.says(format!(
+            "`{CALLER_CREDENTIALS}` signs with the caller's own keys, and this method asks nobody who calls: every request gets \
+             500; wanted AWS_IAM for the method (x-amazon-apigateway-auth: {{type: AWS_IAM}}), or the ARN of a role"
+        )),
+    );
+}
+
 /// Everything but the method's name.
 fn read_method<'d>(
     document: &Document<'d>,
@@ -127,8 +146,13 @@ fn read_method<'d>(
             Code::NoIntegration.says("No integration defined for method: it answers 500"),
         );
     }
-    let integration =
-        place.and_then(|place| integration::read(document, &place, &request, &responses, findings));
+    let integration = place.as_ref().and_then(|place| {
+        let read = integration::read(document, place, &request, &responses, findings)?;
+        if access.authorization == Authorization::None {
+            report_caller_keys(&read, place, findings);
+        }
+        Some(read)
+    });
     Method {
         resource_path: resource.path.clone(),
         http_method: String::new(),

@@ -269,7 +269,7 @@ fn near_misses_of_those_faults_pass() {
             "uri",
             "\"arn:aws:apigateway:us-west-2:s3:action/ListBuckets\"",
         ),
-        ("credentials", "\"arn:aws:iam::*:user/*\""),
+        ("credentials", "\"arn:aws:iam::123456789012:role/a/b\""),
         ("timeoutInMillis", "29000"),
         ("contentHandling", "null"),
         ("connectionType", "\"INTERNET\""),

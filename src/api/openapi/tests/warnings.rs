@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::model::ApiKeySource;
 use crate::api::model::Authorization;
+use crate::api::openapi::finding_code::Code;
 
 /// What is in the integration: the member's name and value, and what is said.
 const NOT_RUN: &[(&str, &str, &str)] = &[
@@ -61,6 +62,11 @@ const NOT_RUN: &[(&str, &str, &str)] = &[
         "declares no header `X`",
     ),
     (
+        "credentials",
+        "\"arn:aws:iam::*:user/*\"",
+        "every request gets 500; wanted AWS_IAM",
+    ),
+    (
         "cacheKeyParameters",
         "[\"method.request.querystring.q\"]",
         "not cached",
@@ -89,6 +95,35 @@ fn what_will_not_run_is_a_warning_and_the_document_imports() {
             .count();
         assert_eq!(hits, 1, "{name}: {value}: {warnings:#?}");
     }
+}
+
+#[test]
+fn a_callers_own_keys_are_warned_of_only_where_nobody_is_asked_and_they_would_sign() {
+    let method = |auth: &str, kind: &str| {
+        format!(
+            r#"{{{auth}"responses": {{"200": {{"description": "d"}}}}, "x-amazon-apigateway-integration": {{"type": "{kind}",
+"httpMethod": "GET", "uri": "arn:aws:apigateway:r:s3:path/b/k", "responses": {{"default": {{"statusCode": 200}}}},
+"credentials": "arn:aws:iam::*:user/*"}}}}"#
+        )
+    };
+    let guarded = r#""x-amazon-apigateway-auth": {"type": "AWS_IAM"}, "#;
+    let text = format!(
+        r#"{{"swagger": "2.0", "info": {{"title": "t"}}, "basePath": "/v1", "paths": {{"/a": {{
+"get": {}, "put": {}, "head": {}}}}}}}"#,
+        method("", "aws"),
+        method(guarded, "aws"),
+        method("", "mock")
+    );
+    let warnings = imported(&text).warnings;
+    let told: Vec<&Finding> = warnings
+        .iter()
+        .filter(|warning| warning.code == Code::NoCallerKeys)
+        .collect();
+    let [told] = told[..] else {
+        panic!("{warnings:#?}");
+    };
+    let place = "/paths/~1a/get/x-amazon-apigateway-integration/credentials";
+    assert_eq!((told.pointer.as_str(), told.line), (place, 4));
 }
 
 #[test]
