@@ -32,6 +32,18 @@ impl fmt::Display for NoRange {
 
 impl std::error::Error for NoRange {}
 
+impl fmt::Display for TrustedPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range { network, bits } if *bits == whole_bits(*network) => {
+                write!(f, "{network}")
+            }
+            Self::Range { network, bits } => write!(f, "{network}/{bits}"),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 impl FromStr for TrustedPeer {
     type Err = NoRange;
 

@@ -63,6 +63,12 @@ impl AddressCap {
         }
     }
 
+    /// Connections that an address may have.
+    #[must_use]
+    pub const fn connections_max(&self) -> u32 {
+        self.connections_max
+    }
+
     /// A place for one more connection of this address; `None` if it has as many as it may.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {

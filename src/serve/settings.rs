@@ -1,6 +1,7 @@
 //! What a worker needs to know, checked before the first connection.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -96,6 +97,8 @@ pub struct TlsListen {
     pub proxy_protocol: bool,
     /// Whether every client has to show a certificate, so that no stranger gets in.
     pub knows_clients: bool,
+    /// Where its certificate chains were read, in their order.
+    pub chain_files: Vec<PathBuf>,
 }
 
 /// What requests become.

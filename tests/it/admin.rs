@@ -339,6 +339,44 @@ fn stats_config_and_routes_tell_what_is_served() {
 }
 
 #[test]
+fn limits_are_told_without_the_keys_that_they_hold_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.toml");
+    let text_of = "[server]\ntrusted_proxies = ['10.0.0.0/8', '192.0.2.1', 'unix']\n\
+         [limits]\nconnections = 900\nconnections_per_address = 7\n\
+         [upstream]\nconnections = 12\npending = 3\nretries = 5\n\
+         [throttle]\nrate = 1.5\nburst = 4\naccount = { rate = 50, burst = 60 }\n\
+         [[api_key]]\nid = 'somebody'\nvalue = 'value-of-the-key-in-the-test'\n\
+         [[usage_plan]]\nname = 'gold'\napi_keys = ['somebody']\nthrottle = { rate = 100.0, burst = 20 }\n\
+         quota = { limit = 1000, offset = 1, period = 'DAY' }\n";
+    std::fs::write(&path, text_of).unwrap();
+    let served = serve(NOBODY, &["--config", path.to_str().unwrap()]);
+    let told = text(served.admin, "/config");
+    assert!(!told.contains("value-of-the-key"), "{told}");
+    let config: Value = serde_json::from_str(&told).unwrap();
+    let edge = &config["edge"];
+    assert_eq!(edge["connections"], 900);
+    assert_eq!(edge["connections_per_address"], 7);
+    let trusted = serde_json::json!(["10.0.0.0/8", "192.0.2.1", "unix"]);
+    assert_eq!(edge["trusted_proxies"], trusted);
+    let upstream = &config["upstream"];
+    let numbers = ["connections", "pending", "retries"].map(|name| upstream[name].as_u64());
+    assert_eq!(numbers, [Some(12), Some(3), Some(5)]);
+    let metering = &config["serves"]["apis"][0]["metering"];
+    let wanted = serde_json::json!({
+        "account": {"rate": 50.0, "burst": 60},
+        "throttle": {"whole": {"rate": 1.5, "burst": 4}, "methods": {}},
+        "usage_plans": [{
+            "name": "gold",
+            "api_keys": 1,
+            "throttle": {"whole": {"rate": 100.0, "burst": 20}, "methods": {}},
+            "quota": {"limit": 1000, "offset": 1, "period": "DAY"},
+        }],
+    });
+    assert_eq!(*metering, wanted);
+}
+
+#[test]
 fn samples_are_kept_for_a_page_that_comes_later() {
     let served = serve(NOBODY, &[]);
     assert_eq!(
@@ -442,6 +480,12 @@ fn the_end_of_a_listeners_certificate_is_told() {
     );
     let config = folder.path().join("s.toml");
     let served = serve(NOBODY, &["--config", config.to_str().unwrap()]);
+    let told: Value = serde_json::from_str(&text(served.admin, "/config")).unwrap();
+    let tls = &told["edge"]["tls"][0];
+    let chain = folder.path().join("chain.pem");
+    assert_eq!(tls["certificates"][0], chain.to_str().unwrap());
+    assert_eq!(tls["listen"][0], "127.0.0.1:0");
+    assert_eq!(tls["certificate_ends"][0], 2_495_923_200u64);
     let metrics = text(served.admin, "/metrics");
     let line = "sluicegate_tls_cert_not_after_timestamp_seconds{listen=\"127.0.0.1:0\",certificate=\"0\"} 2495923200\n";
     assert!(metrics.contains(line), "{metrics}");

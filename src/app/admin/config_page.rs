@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::app::admin::AdminState;
 use crate::app::admin::answer::Answer;
 use crate::app::admin::answer::JSON;
+use crate::app::admin::config_limits;
 use crate::app::logging;
 use crate::net::clock;
 use crate::net::credentials::slot::CredentialSlot;
@@ -30,7 +31,9 @@ pub fn answer(state: &AdminState) -> Answer {
         "generation": generation.number,
         "since": generation.since.0,
         "server": server(state, settings),
+        "edge": config_limits::edge(&settings.edge),
         "s3": store(settings),
+        "upstream": config_limits::upstream(&settings.upstream),
         "limits": {
             "payload_bytes": settings.limits.payload_bytes_max,
             "header_bytes": settings.limits.header_bytes_max,
@@ -140,6 +143,7 @@ fn api(api: &Api) -> Value {
         "resource_policy": table.resource_policy.is_some(),
         "ignore_authorizers": gateway.ignore_authorizers,
         "knows_callers": !gateway.identities.is_empty(),
+        "metering": config_limits::metering(gateway.metering.limiters.rules()),
         "has_quotas": gateway.metering.limiters.has_quotas(),
         "roles_with_keys": roles.into_iter().collect::<serde_json::Map<String, Value>>(),
     })

@@ -2,6 +2,7 @@
 //! request for each connection.
 
 pub mod answer;
+pub mod config_limits;
 pub mod config_page;
 pub mod connection;
 pub mod exposition;

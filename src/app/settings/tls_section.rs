@@ -94,6 +94,7 @@ pub struct TlsListener {
     pub plan: TlsPlan,
     knows_clients: bool,
     proxy_protocol: bool,
+    chain_files: Vec<PathBuf>,
 }
 
 /// Reads every listener with its files: at the start, and again for a reload.
@@ -129,6 +130,7 @@ pub fn servers(file: &ConfigFile) -> Result<Vec<TlsListen>, SettingsError> {
             server: Arc::new(server),
             knows_clients: listener.knows_clients,
             proxy_protocol: listener.proxy_protocol,
+            chain_files: listener.chain_files,
         })
     };
     read(file)?.into_iter().map(open).collect()
@@ -162,6 +164,10 @@ fn listener(
         at,
         knows_clients: matches!(clients, Clients::Certified(_)),
         proxy_protocol: value(first.proxy_protocol.as_ref()),
+        chain_files: sections
+            .iter()
+            .map(|section| file.beside(section.certificate.get_ref()))
+            .collect(),
         plan: TlsPlan {
             certificates,
             clients,

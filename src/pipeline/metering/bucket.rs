@@ -66,6 +66,18 @@ impl Throttle {
         }
         Ok(Self { rate, burst })
     }
+
+    /// Tokens a second that are refilled.
+    #[must_use]
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Tokens that the bucket holds.
+    #[must_use]
+    pub const fn burst(&self) -> u64 {
+        self.burst
+    }
 }
 
 /// A token bucket.

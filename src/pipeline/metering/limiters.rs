@@ -89,6 +89,7 @@ impl<'a> Earlier<'a> {
 /// The rules of one document with their buckets and counters, shared by all cores.
 #[derive(Debug, Default)]
 pub struct Limiters {
+    rules: Rules,
     /// By key id. `None`: each key is taken.
     keys: Option<HashMap<String, KeyLimiter>>,
     stage: Throttles,
@@ -135,6 +136,7 @@ impl Limiters {
             bucket(throttle, before, now)
         });
         Self {
+            rules: rules.clone(),
             keys,
             stage: Throttles::new(
                 &rules.stage,
@@ -144,6 +146,12 @@ impl Limiters {
             ),
             account,
         }
+    }
+
+    /// The rules that they go by.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The limits of an accepted key; `None` if it has none.

@@ -114,6 +114,18 @@ impl Quota {
     pub const fn period(&self) -> Period {
         self.period
     }
+
+    /// Requests in each period.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// How many fewer there are in the first one.
+    #[must_use]
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
 }
 
 /// How far a key has used its quota, as it outlives a restart.

@@ -126,6 +126,7 @@ pub(crate) fn edge(plan: TlsPlan) -> Edge {
             server: Arc::new(TlsServer::new(plan).unwrap()),
             knows_clients: false,
             proxy_protocol: false,
+            chain_files: Vec::new(),
         }],
         ..Edge::default()
     }
