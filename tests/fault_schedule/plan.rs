@@ -200,7 +200,9 @@ fn store_fault(chance: &mut Chance) -> StoreFault {
         0 => StoreFault::AfterHead(end),
         1 => StoreFault::InBody(chance.below(1_000), end),
         2 => StoreFault::Early,
-        3 | 4 => StoreFault::InAnswer(chance.below(1_000), end),
+        3 => StoreFault::InAnswer(chance.below(1_000), end),
+        // it has done what it was asked for, and nobody knows
+        4 => StoreFault::InAnswer(0, end),
         5 => StoreFault::Behind,
         6 => StoreFault::Malformed(chance.below(crate::store::MALFORMED.len())),
         7 | 8 => StoreFault::ClosesAfter,
