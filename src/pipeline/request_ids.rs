@@ -12,12 +12,22 @@ const TRACE_PART_BYTES_MAX: usize = 64;
 
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes of a UUID's text, where the extended id begins.
+const UUID_BYTES: usize = 36;
+
+/// Where the extended id ends and the trace id begins.
+const TRACE_FROM: usize = UUID_BYTES + 16;
+
+/// The longest text of ids without anything of a client's.
+const OWN_TEXT_BYTES_MAX: usize = TRACE_FROM + 74;
+
 /// The ids of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestIds {
-    request_id: String,
-    extended_request_id: String,
-    trace_id: String,
+    /// Request id, extended id and trace id, one after the other: one piece of storage for each request.
+    text: String,
     trace_context: Option<TraceContext>,
 }
 
@@ -32,10 +42,14 @@ impl RequestIds {
         let (uuid, rest) = random.split_at(16);
         let (extended, rest) = rest.split_at(15);
         let (root, parent) = rest.split_at(12);
+        let mut text = Vec::with_capacity(OWN_TEXT_BYTES_MAX);
+        push_uuid_v4(&mut text, uuid);
+        push_extended_id(&mut text, extended);
+        let client = client_trace.unwrap_or_default();
+        push_trace_id(&mut text, client, time, root, parent);
         Self {
-            request_id: uuid_v4(uuid),
-            extended_request_id: extended_id(extended),
-            trace_id: trace_id(client_trace.unwrap_or_default(), time, root, parent),
+            // What is pushed is ASCII; of a client's header only letters, digits and `-` are taken.
+            text: String::from_utf8(text).unwrap_or_default(),
             trace_context: None,
         }
     }
@@ -52,19 +66,19 @@ impl RequestIds {
     /// `x-amzn-RequestId`: a UUID of version 4, lower case.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        self.text.get(..UUID_BYTES).unwrap_or_default()
     }
 
     /// `x-amz-apigw-id`: 15 characters of the URL alphabet of Base64 and `=`.
     #[must_use]
     pub fn extended_request_id(&self) -> &str {
-        &self.extended_request_id
+        self.text.get(UUID_BYTES..TRACE_FROM).unwrap_or_default()
     }
 
     /// `X-Amzn-Trace-Id`, as the store gets it and the response repeats it.
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        &self.trace_id
+        self.text.get(TRACE_FROM..).unwrap_or_default()
     }
 
     /// The W3C trace; `None` where traces are not followed.
@@ -74,61 +88,53 @@ impl RequestIds {
     }
 }
 
-fn uuid_v4(random: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
+fn push_uuid_v4(out: &mut Vec<u8>, random: &[u8]) {
     for (at, &byte) in random.iter().enumerate() {
         if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
+            out.push(b'-');
         }
         let byte = match at {
             6 => byte & 0x0f | 0x40,
             8 => byte & 0x3f | 0x80,
             _ => byte,
         };
-        push_hex(&mut text, &[byte]);
+        push_hex(out, &[byte]);
     }
-    text
 }
 
-fn extended_id(random: &[u8]) -> String {
-    let character = |&byte: &u8| {
-        BASE64_URL
-            .get(usize::from(byte & 63))
-            .copied()
-            .map(char::from)
-    };
-    random.iter().filter_map(character).chain(['=']).collect()
+fn push_extended_id(out: &mut Vec<u8>, random: &[u8]) {
+    let character = |&byte: &u8| BASE64_URL.get(usize::from(byte & 63)).copied();
+    out.extend(random.iter().filter_map(character));
+    out.push(b'=');
 }
 
 /// The client's Root, Parent and Sampled where it sent them. Without Root a new one; without Parent a new one;
 /// without Sampled `1` if a Parent came in, else `0`.
-fn trace_id(client: &[u8], time: UnixSeconds, root: &[u8], parent: &[u8]) -> String {
-    let mut out = String::with_capacity(74);
-    out.push_str("Root=");
+fn push_trace_id(out: &mut Vec<u8>, client: &[u8], time: UnixSeconds, root: &[u8], parent: &[u8]) {
+    out.extend_from_slice(b"Root=");
     match trace_part(client, "Root") {
-        Some(kept) => out.push_str(kept),
+        Some(kept) => out.extend_from_slice(kept),
         None => {
             let [.., a, b, c, d] = time.0.to_be_bytes();
-            out.push_str("1-");
-            push_hex(&mut out, &[a, b, c, d]);
-            out.push('-');
-            push_hex(&mut out, root);
+            out.extend_from_slice(b"1-");
+            push_hex(out, &[a, b, c, d]);
+            out.push(b'-');
+            push_hex(out, root);
         }
     }
-    out.push_str(";Parent=");
+    out.extend_from_slice(b";Parent=");
     let client_parent = trace_part(client, "Parent");
     match client_parent {
-        Some(kept) => out.push_str(kept),
-        None => push_hex(&mut out, parent),
+        Some(kept) => out.extend_from_slice(kept),
+        None => push_hex(out, parent),
     }
-    out.push_str(";Sampled=");
-    let default = if client_parent.is_some() { "1" } else { "0" };
-    out.push_str(trace_part(client, "Sampled").unwrap_or(default));
-    out
+    out.extend_from_slice(b";Sampled=");
+    let default: &[u8] = if client_parent.is_some() { b"1" } else { b"0" };
+    out.extend_from_slice(trace_part(client, "Sampled").unwrap_or(default));
 }
 
 /// The value of `NAME=value` among parts between `;`, if it is of letters, digits and `-` and not too long.
-fn trace_part<'c>(client: &'c [u8], name: &str) -> Option<&'c str> {
+fn trace_part<'c>(client: &'c [u8], name: &str) -> Option<&'c [u8]> {
     let parts = client.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
     let mut values =
         parts.filter_map(|part| part.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
@@ -138,16 +144,14 @@ fn trace_part<'c>(client: &'c [u8], name: &str) -> Option<&'c str> {
         && value
             .iter()
             .all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if readable {
-        std::str::from_utf8(value).ok()
-    } else {
-        None
-    }
+    readable.then_some(value)
 }
 
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    out.extend(nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)));
+fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        let digits = [byte >> 4, byte & 15].map(|nibble| HEX.get(usize::from(nibble)).copied());
+        out.extend(digits.into_iter().flatten());
+    }
 }
 
 #[cfg(test)]
