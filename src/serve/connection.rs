@@ -106,7 +106,7 @@ pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, 
     let mut served = 0;
     loop {
         let is_busy = served >= QUIET_REQUESTS;
-        if !is_busy && !speaks_up(worker, &mut client.stream).await {
+        if !is_busy && !speaks_up(worker, &mut client.stream, served).await {
             return client.stream.say_end();
         }
         client.inbox = Inbox::new(worker.lasting.buffers.take(Class::Head));
@@ -123,12 +123,15 @@ pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, 
     }
 }
 
-/// Waits for the first byte of a request. `false`: none comes.
-async fn speaks_up(worker: &Worker, stream: &mut Stream) -> bool {
-    if worker.lasting.draining.get() {
-        return false;
+/// Waits for the first byte of a request. `false`: none comes. A drain ends the wait for another request at once, since the
+/// client may send that again elsewhere; the first one of a connection is waited for a little.
+async fn speaks_up(worker: &Worker, stream: &mut Stream, served: u32) -> bool {
+    let idle_ms_max = worker.head_rules().timeouts.idle_ms_max;
+    match (served, worker.lasting.draining.get()) {
+        (0, _) => stream.arm_first(idle_ms_max),
+        (_, false) => stream.arm_idle(idle_ms_max),
+        (_, true) => return false,
     }
-    stream.arm_idle(worker.head_rules().timeouts.idle_ms_max);
     match stream.readable().await {
         Ok(()) => true,
         // A drain ended the wait in the moment in which a request came: it is still served.
@@ -219,10 +222,16 @@ async fn next_head(
             Err(error) => return Err(NoHead::Refused(error)),
         }
         if client.inbox.is_empty() {
-            if worker.lasting.draining.get() {
+            let drains = worker.lasting.draining.get();
+            if drains && client.stream.unread() != Unread::Bytes {
                 return Err(NoHead::Closed);
             }
-            client.stream.arm_idle(timeouts.idle_ms_max);
+            if drains {
+                // What is here is served; a drain must not cut it on its way.
+                client.stream.arm(timeouts.header_ms_max, Cut::Read);
+            } else {
+                client.stream.arm_idle(timeouts.idle_ms_max);
+            }
         } else if !begun {
             begun = true;
             client.stream.arm(timeouts.header_ms_max, Cut::Read);

@@ -27,6 +27,10 @@ pub const TICK_MS: u64 = 50;
 
 const DISARMED: u64 = u64::MAX;
 
+/// How long a drain waits for the first request of a connection, milliseconds. A client may send a request again that a used
+/// connection swallowed, but not the first one of a new connection (RFC 9112 §9.3.1).
+pub const FIRST_REQUEST_MS_MAX: u64 = 1_000;
+
 /// What a deadline shuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -54,12 +58,22 @@ struct Entry {
     fd: RawFd,
     due_ms: Cell<u64>,
     cut: Cell<Cut>,
-    /// Waits for a new request: may be cut early.
-    idle: Cell<bool>,
+    waits: Cell<Waits>,
     fired: Cell<Option<Cut>>,
     abandonment: Abandonment,
     /// Where the table holds this entry.
     position: Cell<usize>,
+}
+
+/// What a drain does to a socket's wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// Nothing: it is not for a request.
+    ForPeer,
+    /// It ends within [`FIRST_REQUEST_MS_MAX`].
+    ForFirstRequest,
+    /// It ends now.
+    ForAnotherRequest,
 }
 
 impl DeadlineTable {
@@ -77,7 +91,7 @@ impl DeadlineTable {
             fd,
             due_ms: Cell::new(DISARMED),
             cut: Cell::new(Cut::Both),
-            idle: Cell::new(false),
+            waits: Cell::new(Waits::ForPeer),
             fired: Cell::new(None),
             abandonment: Abandonment::default(),
             position: Cell::new(entries.len()),
@@ -100,15 +114,16 @@ impl DeadlineTable {
         }
     }
 
-    /// Ends receiving on every socket that was armed with [`DeadlineSlot::arm_idle`]: the start of a drain.
+    /// Ends receiving on every socket that was armed with [`DeadlineSlot::arm_idle`], and hurries those that were armed with
+    /// [`DeadlineSlot::arm_first`]: while a drain goes on, again and again.
     pub fn cut_idle(&self) {
-        for entry in self
-            .entries
-            .borrow()
-            .iter()
-            .filter(|entry| entry.idle.get())
-        {
-            entry.fire(Cut::Read);
+        let hurried = clock::monotonic_ms().saturating_add(FIRST_REQUEST_MS_MAX);
+        for entry in self.entries.borrow().iter() {
+            match entry.waits.get() {
+                Waits::ForPeer => {}
+                Waits::ForFirstRequest => entry.due_ms.set(entry.due_ms.get().min(hurried)),
+                Waits::ForAnotherRequest => entry.fire(Cut::Read),
+            }
         }
     }
 
@@ -135,7 +150,7 @@ impl DeadlineTable {
 impl DeadlineSlot {
     /// Shuts the socket `ms` milliseconds from now (not earlier; see [`TICK_MS`] for how much later) unless disarmed or armed anew.
     pub fn arm(&self, ms: u64, cut: Cut) {
-        self.entry.idle.set(false);
+        self.entry.waits.set(Waits::ForPeer);
         self.entry.abandonment.begin_anew();
         self.entry.cut.set(cut);
         self.entry.due_ms.set(
@@ -149,12 +164,19 @@ impl DeadlineSlot {
     /// ends it early. A request that had arrived by then is still received and can be answered.
     pub fn arm_idle(&self, ms: u64) {
         self.arm(ms, Cut::Read);
-        self.entry.idle.set(true);
+        self.entry.waits.set(Waits::ForAnotherRequest);
+    }
+
+    /// As [`DeadlineSlot::arm`] with [`Cut::Read`], for a connection that has had no request yet: a drain leaves it
+    /// [`FIRST_REQUEST_MS_MAX`] at most.
+    pub fn arm_first(&self, ms: u64) {
+        self.arm(ms, Cut::Read);
+        self.entry.waits.set(Waits::ForFirstRequest);
     }
 
     /// Takes the deadline back. What has fired stays fired.
     pub fn disarm(&self) {
-        self.entry.idle.set(false);
+        self.entry.waits.set(Waits::ForPeer);
         self.entry.due_ms.set(DISARMED);
     }
 
@@ -206,7 +228,7 @@ impl Drop for DeadlineSlot {
 impl Entry {
     fn fire(&self, cut: Cut) {
         self.due_ms.set(DISARMED);
-        self.idle.set(false);
+        self.waits.set(Waits::ForPeer);
         if self.fired.get() != Some(Cut::Both) {
             self.fired.set(Some(cut));
         }

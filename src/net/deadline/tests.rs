@@ -47,6 +47,32 @@ fn disarmed_deadline_does_not_fire() {
 }
 
 #[test]
+fn a_drain_hurries_the_first_request_and_no_more() {
+    let table = DeadlineTable::new();
+    let (socket, _peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    slot.arm_first(60_000);
+    let before_ms = clock::monotonic_ms();
+    table.cut_idle();
+    assert_eq!(slot.fired(), None);
+    table.sweep(before_ms + FIRST_REQUEST_MS_MAX - 1);
+    assert_eq!(slot.fired(), None);
+    table.sweep(clock::monotonic_ms() + FIRST_REQUEST_MS_MAX);
+    assert_eq!(slot.fired(), Some(Cut::Read));
+}
+
+#[test]
+fn a_drain_does_not_put_off_the_end_of_a_wait() {
+    let table = DeadlineTable::new();
+    let (socket, _peer) = plain_pair();
+    let slot = table.register(socket.as_raw_fd());
+    slot.arm_first(0);
+    table.cut_idle();
+    table.sweep(clock::monotonic_ms() + COARSE_MS_MAX);
+    assert_eq!(slot.fired(), Some(Cut::Read));
+}
+
+#[test]
 fn dropped_slot_never_shuts_its_descriptor() {
     let table = DeadlineTable::new();
     let (mut socket, mut peer) = plain_pair();

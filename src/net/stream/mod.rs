@@ -348,6 +348,11 @@ impl Stream {
         self.deadline.arm_idle(ms);
     }
 
+    /// See [`DeadlineSlot::arm_first`].
+    pub fn arm_first(&self, ms: u64) {
+        self.deadline.arm_first(ms);
+    }
+
     /// See [`DeadlineSlot::disarm`].
     pub fn disarm(&self) {
         self.deadline.disarm();
