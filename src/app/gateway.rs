@@ -171,11 +171,14 @@ impl Gateway {
                 Vec::new()
             }
         };
-        if let Some(notifier) = self.notifier {
-            let followed = notifier.follow(self.workers, Arc::clone(&lifecycle));
+        if let Some(notifier) = &self.notifier {
+            let followed = Arc::clone(notifier).follow(self.workers, Arc::clone(&lifecycle));
             followed.map_err(|cause| no_thread("notify", cause))?;
         }
         let ended = self.bound.run(&lifecycle);
+        if let Some(notifier) = &self.notifier {
+            notifier.stopping();
+        }
         let exit = self.watch.finish();
         keeper.into_iter().for_each(Keeper::finish);
         if let Some(writer) = writer {

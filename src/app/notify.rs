@@ -5,6 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub struct Notifier {
     to: SocketAddr,
     /// Milliseconds within which systemd wants to hear of the workers.
     watchdog_ms: Option<u64>,
+    has_said_stopping: AtomicBool,
 }
 
 impl Notifier {
@@ -50,6 +52,7 @@ impl Notifier {
             socket: UnixDatagram::unbound()?,
             to,
             watchdog_ms: span_us.map(|us| us / 1_000).filter(|ms| *ms > 0),
+            has_said_stopping: AtomicBool::new(false),
         }))
     }
 
@@ -64,6 +67,13 @@ impl Notifier {
         self.say("READY=1");
     }
 
+    /// Says, once, that it leaves. A drain with nothing to wait for is over before its begin is noticed from outside.
+    pub fn stopping(&self) {
+        if !self.has_said_stopping.swap(true, Ordering::Relaxed) {
+            self.say("STOPPING=1");
+        }
+    }
+
     /// Follows the workers from their start to the end of the process.
     pub fn follow(self: Arc<Self>, workers: usize, lifecycle: Arc<Lifecycle>) -> io::Result<()> {
         let thread = thread::Builder::new().name("notify".to_owned());
@@ -74,16 +84,15 @@ impl Notifier {
     }
 
     fn tell(&self, workers: usize, lifecycle: &Lifecycle) {
-        let (mut is_ready, mut is_stopping) = (false, false);
+        let mut is_ready = false;
         let mut watchdog = Watchdog::new(self.watchdog_ms, workers);
         loop {
             if !is_ready && lifecycle.workers_ready.load(Ordering::Relaxed) >= workers {
                 is_ready = true;
                 self.ready();
             }
-            if !is_stopping && lifecycle.stop.load(Ordering::Relaxed) > 0 {
-                is_stopping = true;
-                self.say("STOPPING=1");
+            if lifecycle.stop.load(Ordering::Relaxed) > 0 {
+                self.stopping();
             }
             if is_ready && watchdog.is_due(lifecycle, clock::monotonic_ms()) {
                 self.say("WATCHDOG=1");
