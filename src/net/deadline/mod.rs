@@ -65,15 +65,15 @@ struct Entry {
     position: Cell<usize>,
 }
 
-/// What a drain does to a socket's wait.
+/// What a socket waits for, as far as a drain cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    /// Nothing: it is not for a request.
-    ForPeer,
-    /// It ends within [`FIRST_REQUEST_MS_MAX`].
-    ForFirstRequest,
-    /// It ends now.
-    ForAnotherRequest,
+    /// Not for a request: a drain lets it be.
+    Otherwise,
+    /// A drain ends it within [`FIRST_REQUEST_MS_MAX`].
+    FirstRequest,
+    /// A drain ends it at once.
+    NextRequest,
 }
 
 impl DeadlineTable {
@@ -91,7 +91,7 @@ impl DeadlineTable {
             fd,
             due_ms: Cell::new(DISARMED),
             cut: Cell::new(Cut::Both),
-            waits: Cell::new(Waits::ForPeer),
+            waits: Cell::new(Waits::Otherwise),
             fired: Cell::new(None),
             abandonment: Abandonment::default(),
             position: Cell::new(entries.len()),
@@ -120,9 +120,9 @@ impl DeadlineTable {
         let hurried = clock::monotonic_ms().saturating_add(FIRST_REQUEST_MS_MAX);
         for entry in self.entries.borrow().iter() {
             match entry.waits.get() {
-                Waits::ForPeer => {}
-                Waits::ForFirstRequest => entry.due_ms.set(entry.due_ms.get().min(hurried)),
-                Waits::ForAnotherRequest => entry.fire(Cut::Read),
+                Waits::Otherwise => {}
+                Waits::FirstRequest => entry.due_ms.set(entry.due_ms.get().min(hurried)),
+                Waits::NextRequest => entry.fire(Cut::Read),
             }
         }
     }
@@ -150,7 +150,7 @@ impl DeadlineTable {
 impl DeadlineSlot {
     /// Shuts the socket `ms` milliseconds from now (not earlier; see [`TICK_MS`] for how much later) unless disarmed or armed anew.
     pub fn arm(&self, ms: u64, cut: Cut) {
-        self.entry.waits.set(Waits::ForPeer);
+        self.entry.waits.set(Waits::Otherwise);
         self.entry.abandonment.begin_anew();
         self.entry.cut.set(cut);
         self.entry.due_ms.set(
@@ -164,19 +164,19 @@ impl DeadlineSlot {
     /// ends it early. A request that had arrived by then is still received and can be answered.
     pub fn arm_idle(&self, ms: u64) {
         self.arm(ms, Cut::Read);
-        self.entry.waits.set(Waits::ForAnotherRequest);
+        self.entry.waits.set(Waits::NextRequest);
     }
 
     /// As [`DeadlineSlot::arm`] with [`Cut::Read`], for a connection that has had no request yet: a drain leaves it
     /// [`FIRST_REQUEST_MS_MAX`] at most.
     pub fn arm_first(&self, ms: u64) {
         self.arm(ms, Cut::Read);
-        self.entry.waits.set(Waits::ForFirstRequest);
+        self.entry.waits.set(Waits::FirstRequest);
     }
 
     /// Takes the deadline back. What has fired stays fired.
     pub fn disarm(&self) {
-        self.entry.waits.set(Waits::ForPeer);
+        self.entry.waits.set(Waits::Otherwise);
         self.entry.due_ms.set(DISARMED);
     }
 
@@ -228,7 +228,7 @@ impl Drop for DeadlineSlot {
 impl Entry {
     fn fire(&self, cut: Cut) {
         self.due_ms.set(DISARMED);
-        self.waits.set(Waits::ForPeer);
+        self.waits.set(Waits::Otherwise);
         if self.fired.get() != Some(Cut::Both) {
             self.fired.set(Some(cut));
         }
