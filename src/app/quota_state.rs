@@ -131,8 +131,9 @@ impl QuotaState {
     /// Saves what `count` gives until the keeper is finished.
     pub fn keep(self, count: impl Fn() -> Vec<QuotaRecord> + Send + 'static) -> io::Result<Keeper> {
         let (end, ended) = mpsc::channel::<()>();
+        // Counted here, before the workers take requests: a thread that starts late would take theirs for saved ones.
+        let mut saved = count();
         let thread = thread::Builder::new().name("quotas".to_owned()).spawn(move || {
-            let mut saved = count();
             let mut failed = false;
             loop {
                 let ends = ended.recv_timeout(SAVE_INTERVAL) != Err(RecvTimeoutError::Timeout);
