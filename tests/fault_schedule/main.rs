@@ -105,7 +105,7 @@ fn run(lane: Lane, driver: DriverChoice, seeds: &[u64]) -> Vec<String> {
         let schedule = Schedule::of(seed);
         let mut found = verdict::judged(&server, &store, &schedule, &mut late);
         if found.is_empty() {
-            found = verdict::still_serves(&server, &store, (lane, seed), &mut late);
+            found = verdict::still_serves(&server, &store, (&schedule, lane, seed), &mut late);
         }
         found.extend(late.settle(&store, false));
         if !found.is_empty() {

@@ -135,6 +135,12 @@ impl Schedule {
         }
     }
 
+    /// Connections that the store may be closing when the schedule is over.
+    pub(crate) fn closes_behind_answers(&self) -> usize {
+        let closes = |one: &&Exchange| one.store == StoreFault::ClosesAfter;
+        self.exchanges.iter().filter(closes).count()
+    }
+
     /// Nothing fails: what a client asks after each schedule.
     pub(crate) fn clean(lane: Lane, name: &str, seed: u64) -> Self {
         let mut chance = Chance::new(seed);

@@ -221,8 +221,9 @@ impl Connection<'_> {
             return self.ends(end, true);
         }
         if fault == StoreFault::Early {
-            self.send(&refusal())?;
+            // before it is sent, as below
             self.with(&request.key, |known| known.refused += 1);
+            self.send(&refusal())?;
             self.body(length)?;
             return Ok(());
         }

@@ -151,13 +151,17 @@ fn answered_wrong(
 }
 
 /// After a schedule: requests that nobody disturbs are served.
+///
+/// A store that closes behind its answers may do so while the next request is on its way, and a body that streams is sent
+/// once: each such close may cost one request, and no more.
 pub(crate) fn still_serves(
     server: &Server,
     store: &Store,
-    (lane, seed): (Lane, u64),
+    (schedule, lane, seed): (&Schedule, Lane, u64),
     late: &mut Late,
 ) -> Vec<String> {
     let mut faults = Vec::new();
+    let mut closes = schedule.closes_behind_answers();
     for attempt in 0..CLEAN_ATTEMPTS_MAX {
         let schedule = Schedule::clean(lane, &format!("s{seed}a{attempt}"), seed);
         store.expect(&schedule.exchanges);
@@ -176,7 +180,10 @@ pub(crate) fn still_serves(
         let sent = vec![true; schedule.exchanges.len()];
         late.0.push_back((schedule.exchanges, sent));
         if failed && !may_time_out {
-            faults.push(format!("clean requests got {:?}", seen.answers));
+            if closes == 0 {
+                faults.push(format!("clean requests got {:?}", seen.answers));
+            }
+            closes = closes.saturating_sub(1);
         }
         if !failed || !faults.is_empty() {
             return faults;
