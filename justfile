@@ -35,6 +35,10 @@ conformance:
 dashboard *args:
     tests/dashboard/run {{ args }}
 
+# HTTP/2 over TLS: cases of RFC 9113, floods, curl, nghttp and h2load.
+http2 *args:
+    tests/http2/run {{ args }}
+
 # Wall-clock times of the hot parts, for people.
 bench:
     cargo bench --locked --bench micro
