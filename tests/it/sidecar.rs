@@ -96,7 +96,7 @@ fn put(gateway: &Gateway, fields: &[(&str, String)], body: &[u8]) -> Message {
 }
 
 /// What the store would keep, and the checksum that came with it.
-fn kept(request: &Message, algorithm: Algorithm) -> (Vec<u8>, String) {
+pub(crate) fn kept(request: &Message, algorithm: Algorithm) -> (Vec<u8>, String) {
     let field = std::str::from_utf8(algorithm.field()).unwrap();
     let mode = request.field("x-amz-content-sha256").unwrap();
     let chunks = match mode {

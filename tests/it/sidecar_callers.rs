@@ -3,10 +3,12 @@
 use sluicegate::api::iam_policy::principal::Principal;
 use sluicegate::net::driver::DriverChoice;
 use sluicegate::pipeline::identity::Identity;
+use sluicegate::wire::checksum::Algorithm;
 use sluicegate::wire::sigv4::chunk_signature::ChunkSigner;
 use sluicegate::wire::sigv4::credentials::Credentials;
 use sluicegate::wire::sigv4::credentials::Secret;
 
+use crate::sidecar::kept;
 use crate::support::backend::Backend;
 use crate::support::backend::response;
 use crate::support::backend::stored;
@@ -33,6 +35,7 @@ const IN_SESSION: Signer<'static> = Signer {
 };
 const SIGNED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 const SIGNED_TRAILER: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 /// A sidecar that knows both callers, and its store.
 fn known(driver: DriverChoice) -> (Gateway, Backend) {
@@ -243,6 +246,55 @@ fn a_signed_trailer_is_checked_with_its_checksum() {
                 send("x-amz-checksum-sha1:AAAA", false),
                 "400 MalformedTrailerError"
             );
+            assert_eq!(store.requests().len(), passed, "nothing else was whole");
+        }
+    });
+}
+
+/// What the SDKs send over TLS.
+#[test]
+fn unsigned_chunks_of_a_caller_are_held_to_their_checksum() {
+    on_each_driver(|driver| {
+        let (gateway, store) = known(driver);
+        for (data, crc) in [
+            (Vec::new(), "AAAAAA=="),
+            (b"hello world".to_vec(), "DUoRhQ=="),
+            (vec![0; 300_000], "9rLi+w=="),
+        ] {
+            let length = data.len().to_string();
+            let said = [
+                ("content-encoding", "aws-chunked"),
+                ("x-amz-decoded-content-length", length.as_str()),
+                ("x-amz-trailer", "x-amz-checksum-crc32"),
+            ];
+            let send = |crc: &str, spoil: bool| {
+                let (mut fields, _) = CALLER.streaming("/b/k", UNSIGNED_TRAILER, &said);
+                if spoil {
+                    let (_, value) = fields
+                        .iter_mut()
+                        .find(|(name, _)| name == "authorization")
+                        .unwrap();
+                    let last = value.pop().unwrap();
+                    value.push(if last == '0' { '1' } else { '0' });
+                }
+                let mut body = Vec::new();
+                for chunk in data.chunks(64 * 1024) {
+                    body.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                    body.extend_from_slice(chunk);
+                    body.extend_from_slice(b"\r\n");
+                }
+                body.extend_from_slice(
+                    format!("0\r\nx-amz-checksum-crc32:{crc}\r\n\r\n").as_bytes(),
+                );
+                told(&ask(&gateway, "PUT", "/b/k", &fields, &body))
+            };
+            assert_eq!(send(crc, false), "200 ", "{length}");
+            let request = store.requests().pop().unwrap();
+            let wanted = (data.clone(), crc.to_owned());
+            assert!(kept(&request, Algorithm::Crc32) == wanted, "{length}");
+            let passed = store.requests().len();
+            assert_eq!(send(crc, true), "403 SignatureDoesNotMatch", "{length}");
+            assert_eq!(send("AQAAAA==", false), "400 BadDigest", "{length}");
             assert_eq!(store.requests().len(), passed, "nothing else was whole");
         }
     });
