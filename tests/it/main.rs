@@ -27,6 +27,8 @@ mod hostile;
 mod http;
 #[cfg(feature = "http2")]
 mod http2;
+#[cfg(feature = "http2")]
+mod http2_trailers;
 mod http_backends;
 mod iam;
 mod incomplete_bodies;

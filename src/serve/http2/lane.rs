@@ -33,7 +33,6 @@ use crate::serve::inbox::Inbox;
 use crate::serve::race::First;
 use crate::serve::race::race;
 use crate::serve::worker::Worker;
-use crate::wire::http1::chunked::LAST_CHUNK;
 use crate::wire::http1::chunked::write_chunk_header;
 use crate::wire::http1::framing::response_framing;
 use crate::wire::http1::head::HeadLimits;
@@ -144,10 +143,12 @@ async fn send_request(
         body.flow_control().release_capacity(count).ok();
     }
     let trailers = poll_fn(|context| body.poll_trailers(context)).await;
-    // Trailers are not passed on (docs/compatibility.md), as in HTTP/1.1.
-    trailers.map_err(|_reset| Ended::ByClient)?;
+    let trailers = trailers.map_err(|_reset| Ended::ByClient)?;
     if coding == BodyCoding::Chunked {
-        to.send_bytes(Bytes::from_static(LAST_CHUNK)).await.ok();
+        frame.clear();
+        request_head::write_last_chunk(trailers.as_ref(), &mut frame);
+        let all = 0..frame.len();
+        to.send_all(frame, all).await.0.ok();
     }
     Ok(())
 }

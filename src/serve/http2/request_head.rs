@@ -1,10 +1,11 @@
-//! An HTTP/2 request's fields as an HTTP/1.1 request head (RFC 9113 §8.2, §8.3).
+//! An HTTP/2 request's fields as an HTTP/1.1 request head (RFC 9113 §8.2, §8.3), and its trailers.
 
 use http::HeaderMap;
 use http::Method;
 use http::Uri;
 use http::header;
 
+use crate::wire::http1::chunked::LAST_CHUNK;
 use crate::wire::http1::encode;
 
 /// How the body goes on.
@@ -71,6 +72,19 @@ pub fn write(
     coding
 }
 
+/// Appends the end of a chunked body. Trailers are written for the reader of requests to have its limit for them; it
+/// checks and drops them as those of HTTP/1.1 (RFC 9110 §6.5.1: nobody here knows a field that may be merged).
+pub fn write_last_chunk(trailers: Option<&HeaderMap>, out: &mut Vec<u8>) {
+    let Some(trailers) = trailers else {
+        return out.extend_from_slice(LAST_CHUNK);
+    };
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        encode::write_field(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +137,18 @@ mod tests {
         let (text, coding) = head("/", &[], false);
         assert_eq!(coding, BodyCoding::Chunked);
         assert!(text.contains("Transfer-Encoding: chunked\r\n"), "{text}");
+    }
+
+    #[test]
+    fn trailers_stand_behind_the_last_chunk() {
+        let mut map = HeaderMap::new();
+        let mut out = Vec::new();
+        write_last_chunk(None, &mut out);
+        assert_eq!(out, b"0\r\n\r\n");
+        map.append("x-a", "1".parse().unwrap());
+        map.append("x-a", "2".parse().unwrap());
+        out.clear();
+        write_last_chunk(Some(&map), &mut out);
+        assert_eq!(out, b"0\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
     }
 }
