@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::support::client::fetch;
 use crate::support::program::Running;
 use crate::support::program::sluicegate;
+use crate::support::tls_client::Authority;
+use crate::support::tls_client::TlsClient;
 
 /// The banner's lines, and the address of the sample API in them.
 fn started(data_dir: &Path) -> (Running, SocketAddr, String) {
@@ -60,6 +63,50 @@ fn the_printed_lines_work_and_the_data_outlives_a_restart() {
     let bytes = ("Accept", "application/octet-stream");
     let read = fetch(address, "GET", "/v1/s3?key=sample/raw-bytes", &[bytes], b"");
     assert_eq!(read.body, b"[raw bytes]");
+    assert_eq!(running.end("TERM"), 0);
+}
+
+#[test]
+fn a_tls_listener_serves_the_sample_beside_the_plain_one() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let signed = authority.signs("demo.example");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("chain.pem"), &signed.chain).unwrap();
+    std::fs::write(at("key.pem"), &signed.key).unwrap();
+    let config = format!(
+        "[[tls]]\nlisten = \"127.0.0.1:0\"\ncertificate = {:?}\nprivate_key = {:?}\n",
+        at("chain.pem"),
+        at("key.pem")
+    );
+    std::fs::write(at("sluicegate.toml"), config).unwrap();
+    let (config, data) = (at("sluicegate.toml"), at("data"));
+    let mut running = Running::start(&mut sluicegate(&[
+        "--config",
+        config.to_str().unwrap(),
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--store-listen",
+        "127.0.0.1:0",
+    ]));
+    let banner = running.lines_until("Ctrl-C stops it").join("\n");
+    let told = banner.split("API is at https://").nth(1);
+    let address = told.unwrap().split('/').next().unwrap().parse().unwrap();
+    let trusting = Arc::new(authority.client(&[&rustls::version::TLS13], None));
+    let mut client = TlsClient::connect(address, &trusting, "demo.example").unwrap();
+    let listed = client.exchange("GET /v1/sample HTTP/1.1\r\nHost: demo.example\r\n\r\n");
+    assert_eq!(listed.status(), 200);
+    assert!(String::from_utf8_lossy(&listed.body).contains("<Key>sluice.png</Key>"));
+    let put = "PUT /v1/s3?key=sample/by-tls HTTP/1.1\r\nHost: demo.example\r\nContent-Type: application/octet-stream\r\n";
+    let put = client.exchange(format!("{put}Content-Length: 5\r\n\r\nbytes"));
+    assert_eq!(put.status(), 200);
+    drop(client);
+    let plain = banner.split("API is at http://").nth(1);
+    let address = plain.unwrap().split('/').next().unwrap().parse().unwrap();
+    let octets = ("Accept", "application/octet-stream");
+    let read = fetch(address, "GET", "/v1/s3?key=sample/by-tls", &[octets], b"");
+    assert_eq!(read.body, b"bytes");
     assert_eq!(running.end("TERM"), 0);
 }
 

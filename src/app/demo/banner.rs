@@ -12,6 +12,8 @@ use crate::net::address::ListenAt;
 pub struct Banner<'a> {
     /// The gateway's addresses.
     pub listen: &'a [ListenAt],
+    /// Those where TLS is spoken.
+    pub tls: &'a [ListenAt],
     /// Where the dashboard is.
     pub admin: Option<&'a str>,
     /// The stage of the sample API.
@@ -29,11 +31,12 @@ pub struct Banner<'a> {
 impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bucket, store, .. } = self;
-        for address in self.listen {
+        let plain = self.listen.iter().map(|at| ("http", at));
+        for (scheme, address) in plain.chain(self.tls.iter().map(|at| ("https", at))) {
             writeln!(
                 f,
                 "sluicegate: the sample API is at {}",
-                base_url("http", address, self.stage)
+                base_url(scheme, address, self.stage)
             )?;
         }
         if let Some(url) = self.admin {

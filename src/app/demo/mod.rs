@@ -120,6 +120,7 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             let banner = Banner {
                 program: &program.unwrap_or_else(|_unknown| "sluicegate".into()),
                 listen: gateway.addresses(),
+                tls: gateway.tls_addresses(),
                 admin: admin.as_deref(),
                 stage: &stage,
                 bucket: SAMPLE_BUCKET,
