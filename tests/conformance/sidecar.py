@@ -18,6 +18,7 @@ import botocore.config
 import botocore.exceptions
 
 import sidecar_clients
+import sidecar_tls
 import store
 from sidecar_process import Sidecar, same, told
 
@@ -209,7 +210,7 @@ def memory_stays_small(world):
 
 CHECKS = [
     odd_keys_are_the_same_keys, every_checksum_passes, ranges_and_conditions, copies_and_tags, presigned_urls,
-    multipart_of_many_mebibytes, the_cli, listings, *sidecar_clients.CHECKS, memory_stays_small, a_store_that_comes_back_is_used_at_once,
+    multipart_of_many_mebibytes, the_cli, listings, *sidecar_clients.CHECKS, *sidecar_tls.CHECKS, memory_stays_small, a_store_that_comes_back_is_used_at_once,
 ]
 
 

@@ -11,20 +11,23 @@ import store
 
 
 class Sidecar:
-    """A running sidecar in front of `endpoint`; `identities` are the pairs of keys that it asks for."""
+    """A running sidecar in front of `endpoint`; `identities` are the pairs of keys that it asks for. With an `authority` it speaks TLS alone."""
 
-    def __init__(self, arguments, endpoint, keys=(store.ACCESS_KEY, store.SECRET_KEY), identities=()):
+    def __init__(self, arguments, endpoint, keys=(store.ACCESS_KEY, store.SECRET_KEY), identities=(), authority=None):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SLUICEGATE_"))}
         environment |= {"AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
         if len(keys) > 2:
             environment["AWS_SESSION_TOKEN"] = keys[2]
-        command = [arguments.binary, "sidecar", "--listen", "127.0.0.1:0", "--s3-endpoint", endpoint]
+        command = [arguments.binary, "sidecar", "--s3-endpoint", endpoint]
+        command += [] if authority else ["--listen", "127.0.0.1:0"]
         self.folder = tempfile.TemporaryDirectory()
-        if identities:
+        if identities or authority:
             path = os.path.join(self.folder.name, "sluicegate.toml")
             with open(path, "w", encoding="utf-8") as file:
                 for key, secret in identities:
                     file.write(f'[[identity]]\naccess_key_id = "{key}"\nsecret_access_key = "{secret}"\n')
+                if authority:
+                    file.write(f'[[tls]]\nlisten = "127.0.0.1:0"\ncertificate = "{authority.chain}"\nprivate_key = "{authority.key}"\n')
             command += ["--config", path]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
         self.url = None

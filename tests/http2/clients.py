@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 
-from servers import NAME
+from authority import NAME
 
 MIB = 1024 * 1024
 SIZES = [1, 1_000, 16_385, MIB, 24 * MIB]

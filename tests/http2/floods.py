@@ -5,11 +5,11 @@ import contextlib
 import functools
 import threading
 
-from conformance import OBJECT, get_of, put_object, put_of
 from frames import (
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE, PING, PRIORITY, Connection, Ended, frame, headers,
     reset, setting, window_update,
 )
+from rfc9113 import OBJECT, get_of, put_object, put_of
 
 IDLE_MS_MAX = 2_000
 TABLES = f"[timeouts]\nidle = {IDLE_MS_MAX}\nheader = {IDLE_MS_MAX}"

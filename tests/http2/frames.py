@@ -8,7 +8,7 @@ import time
 import hpack
 import hyperframe.frame
 
-from servers import NAME
+from authority import NAME
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
@@ -67,7 +67,7 @@ class Connection:
     """A TLS connection on which HTTP/2 was agreed. What was seen is in `events`."""
 
     def __init__(self, port, authority, greet=True, settings=(), receive_buffer=None):
-        context = ssl.create_default_context(cafile=authority.certificate)
+        context = authority.trusting()
         context.set_alpn_protocols(["h2"])
         plain = socket.socket()
         if receive_buffer:

@@ -7,9 +7,10 @@ import tempfile
 import traceback
 
 import clients
-import conformance
 import floods
+import rfc9113
 import servers
+from authority import Authority
 
 
 PARTS = ["conformance", "clients", "floods"]
@@ -41,10 +42,10 @@ def main():
     binary = os.path.abspath(arguments.binary)
     report = Report(arguments.only)
     with tempfile.TemporaryDirectory(prefix="http2-") as folder:
-        authority = servers.Authority(folder)
+        authority = Authority(folder)
         with servers.demo(binary, authority, os.path.join(folder, "data")) as (demo, endpoint, keys):
             with servers.serve(binary, authority, endpoint, keys, "--workers", "2") as serve:
-                failed = conformance.run(serve, authority, arguments.only, report) if "conformance" in parts else 0
+                failed = rfc9113.run(serve, authority, arguments.only, report) if "conformance" in parts else 0
                 if "clients" in parts:
                     clients.run_all("serve", serve, authority, report)
             if "clients" in parts:

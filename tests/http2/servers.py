@@ -9,36 +9,12 @@ import tempfile
 import time
 
 WAIT_S = 30
-NAME = "gate.example"
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-class Authority:
-    """A certificate authority in a folder, and a certificate of it for `NAME`."""
-
-    def __init__(self, folder):
-        self.certificate = os.path.join(folder, "authority.pem")
-        self.chain, self.key = os.path.join(folder, "chain.pem"), os.path.join(folder, "key.pem")
-        own_key, request, extensions = (os.path.join(folder, name) for name in ("authority.key", "request.pem", "extensions"))
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        self.openssl("req", "-x509", *curve, "-keyout", own_key, "-out", self.certificate, "-days", "2", "-subj", "/CN=a test's own")
-        self.openssl("req", *curve, "-keyout", self.key, "-out", request, "-subj", f"/CN={NAME}")
-        with open(extensions, "w", encoding="ascii") as file:
-            file.write(f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1\n")
-        self.openssl(
-            "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", own_key, "-CAcreateserial", "-days", "2",
-            "-extfile", extensions, "-out", self.chain,
-        )
-
-    @staticmethod
-    def openssl(*arguments):
-        done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
 
 
 class Server:
