@@ -1,23 +1,14 @@
 //! A client that sends its requests in slices, fails where it is told, and keeps what it got.
 
 use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
-
-use socket2::SockRef;
 
 use crate::plan::ClientFault;
 use crate::plan::End;
 use crate::plan::Schedule;
-
-/// Every request ends well within this time; without it a fault would hang the run.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+use crate::way::Door;
+use crate::way::Line;
 
 /// A response that was received whole.
 pub(crate) struct Answer {
@@ -33,13 +24,22 @@ impl std::fmt::Debug for Answer {
     }
 }
 
+/// What became of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Something of it was sent.
+    pub(crate) begun: bool,
+    /// All of it was.
+    pub(crate) sent: bool,
+    /// The whole response, if it came.
+    pub(crate) answer: Option<Answer>,
+}
+
 /// What a client saw.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Whole responses, in order.
-    pub(crate) answers: Vec<Answer>,
-    /// Bytes of requests that were handed to the kernel.
-    pub(crate) sent: usize,
+    /// By request.
+    pub(crate) told: Vec<Told>,
     /// What no server may send.
     pub(crate) violation: Option<String>,
 }
@@ -53,7 +53,7 @@ enum Stop {
 }
 
 struct Reader<'c> {
-    stream: &'c TcpStream,
+    connection: &'c Line,
     inbox: Vec<u8>,
     received: usize,
     fault: ClientFault,
@@ -61,49 +61,62 @@ struct Reader<'c> {
 }
 
 /// Runs a schedule on one connection. `still_open` tells whether the server still has it.
-pub(crate) fn run(address: SocketAddr, schedule: &Schedule, still_open: &dyn Fn() -> bool) -> Seen {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(WAIT_MAX)).unwrap();
-    stream.set_write_timeout(Some(WAIT_MAX)).unwrap();
+pub(crate) fn run(door: &Door, schedule: &Schedule, still_open: &dyn Fn() -> bool) -> Seen {
+    #[cfg(feature = "http2")]
+    if let Door::Http2(address, config) = door {
+        return crate::http2_client::run(*address, config, schedule, still_open);
+    }
+    let mut seen = Seen {
+        told: schedule.exchanges.iter().map(|_| Told::default()).collect(),
+        violation: None,
+    };
+    let Some(line) = Line::open(door) else {
+        return seen;
+    };
     let (answered, go_on) = mpsc::channel();
-    let mut seen = Seen::default();
-    thread::scope(|scope| {
-        let writer = scope.spawn(|| send(&stream, schedule, go_on));
+    let mut count = 0;
+    let sent = thread::scope(|scope| {
+        let writer = scope.spawn(|| send(&line, schedule, go_on));
         let mut reader = Reader {
-            stream: &stream,
+            connection: &line,
             inbox: Vec::new(),
             received: 0,
             fault: schedule.client,
             still_open,
         };
-        for _ in &schedule.exchanges {
+        for told in &mut seen.told {
             match reader.answer() {
-                Ok(answer) => seen.answers.push(answer),
+                Ok(answer) => told.answer = Some(answer),
                 Err(Stop::Ended) => break,
                 Err(Stop::Violation(text)) => {
                     seen.violation = Some(text);
                     break;
                 }
             }
+            count += 1;
             // the writer may have ended: then nobody waits for it
             answered.send(()).ok();
         }
         drop(answered);
-        if !reader.inbox.is_empty() && seen.answers.len() == schedule.exchanges.len() {
+        if !reader.inbox.is_empty() && count == schedule.exchanges.len() {
             seen.violation = Some(format!("bytes behind the last answer: {:?}", reader.inbox));
         }
-        if seen.answers.len() < schedule.exchanges.len() {
-            // wakes a writer whose server does not read; the peer gets nothing of it before the socket closes
-            stream.shutdown(Shutdown::Both).ok();
+        if count < schedule.exchanges.len() {
+            line.give_up();
         }
-        seen.sent = writer.join().unwrap();
+        writer.join().unwrap()
     });
+    let mut begin = 0;
+    for (told, exchange) in seen.told.iter_mut().zip(&schedule.exchanges) {
+        let end = begin + exchange.wire.len();
+        (told.begun, told.sent) = (sent > begin, sent >= end);
+        begin = end;
+    }
     seen
 }
 
 /// Bytes that were sent.
-fn send(stream: &TcpStream, schedule: &Schedule, go_on: mpsc::Receiver<()>) -> usize {
+fn send(line: &Line, schedule: &Schedule, go_on: mpsc::Receiver<()>) -> usize {
     let limit = match schedule.client {
         ClientFault::Sending(at, _) => at,
         _ => usize::MAX,
@@ -116,8 +129,7 @@ fn send(stream: &TcpStream, schedule: &Schedule, go_on: mpsc::Receiver<()>) -> u
         let whole = &exchange.wire;
         let wire = &whole[..whole.len().min(limit - sent)];
         for piece in wire.chunks(schedule.slice.min(wire.len()).max(1)) {
-            let mut writer = stream;
-            if writer.write_all(piece).is_err() {
+            if !line.send(piece) {
                 return sent;
             }
             sent += piece.len();
@@ -127,19 +139,11 @@ fn send(stream: &TcpStream, schedule: &Schedule, go_on: mpsc::Receiver<()>) -> u
         }
     }
     match schedule.client {
-        ClientFault::Sending(_, End::Close) => drop(stream.shutdown(Shutdown::Write)),
-        ClientFault::Sending(_, End::Reset) => reset(stream),
+        ClientFault::Sending(_, End::Close) => line.finish(),
+        ClientFault::Sending(_, End::Reset) => line.reset(),
         _ => {}
     }
     sent
-}
-
-/// The next close is a reset; whoever reads meanwhile reads the end.
-fn reset(stream: &TcpStream) {
-    SockRef::from(stream)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    stream.shutdown(Shutdown::Read).ok();
 }
 
 impl Reader<'_> {
@@ -150,7 +154,7 @@ impl Reader<'_> {
             if room == 0 {
                 match end {
                     End::Close => {}
-                    End::Reset => reset(self.stream),
+                    End::Reset => self.connection.reset(),
                     End::Stall => {
                         while (self.still_open)() {
                             thread::yield_now();
@@ -162,7 +166,7 @@ impl Reader<'_> {
         }
         let mut piece = vec![0; room];
         loop {
-            match self.stream.read(&mut piece) {
+            match self.connection.receive(&mut piece) {
                 Ok(0) => return Err(Stop::Ended),
                 Ok(count) => {
                     self.inbox.extend_from_slice(&piece[..count]);

@@ -8,8 +8,10 @@
 //! - the next client is served;
 //! - nothing is left: no connection of either side, no descriptor.
 //!
+//! The client comes by TCP, TLS, HTTP/2 or a Unix socket, to one worker or two; that follows from the seed as well.
+//!
 //! `SLUICEGATE_FAULT_SEED=N` begins with that seed, `SLUICEGATE_FAULT_SCHEDULES=N` says how many follow one another on each
-//! driver. A failure prints its seed and its schedule. This is a program of its own so that its descriptors can be counted.
+//! driver, `SLUICEGATE_FAULT_WAY=tcp` (`tls`, `http2`, `unix`) makes all come that way. A failure prints its seed and its schedule. This is a program of its own so that its descriptors can be counted.
 #![cfg(test)]
 #![expect(
     clippy::disallowed_types,
@@ -18,6 +20,8 @@
 
 mod chance;
 mod client;
+#[cfg(feature = "http2")]
+mod http2_client;
 mod plan;
 mod servers;
 mod store;
@@ -25,7 +29,9 @@ mod store;
 #[expect(dead_code, reason = "the tests in tests/it use the rest")]
 mod support;
 mod verdict;
+mod way;
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use sluicegate::net::driver::DriverChoice;
@@ -36,18 +42,40 @@ use crate::plan::Schedule;
 use crate::servers::Server;
 use crate::store::Store;
 use crate::verdict::Late;
+use crate::way::Way;
 
 const SEED_VARIABLE: &str = "SLUICEGATE_FAULT_SEED";
 const SCHEDULES_VARIABLE: &str = "SLUICEGATE_FAULT_SCHEDULES";
+const WAY_VARIABLE: &str = "SLUICEGATE_FAULT_WAY";
+/// Lanes, each by one worker and by two; they run at the same time.
+const SERVERS: [(Lane, usize); 6] = [
+    (Lane::Objects, 1),
+    (Lane::Images, 1),
+    (Lane::Sidecar, 1),
+    (Lane::Objects, 2),
+    (Lane::Images, 2),
+    (Lane::Sidecar, 2),
+];
 const SEED_DEFAULT: u64 = 1;
 const SCHEDULES_DEFAULT: u64 = 150;
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::vars_os()
-        .find(|(name, _)| name.to_str() == Some(variable))
-        .map_or(default, |(_, value)| {
-            value.to_str().unwrap().parse().unwrap()
-        })
+fn variable(name: &str) -> Option<String> {
+    let found = std::env::vars_os().find(|(known, _)| known.to_str() == Some(name));
+    found.map(|(_, value)| value.into_string().unwrap())
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    variable(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// What serves a seed: a lane, by one worker or two.
+fn server_of(seed: u64) -> (Lane, usize) {
+    let workers = 1 + usize::try_from(seed / 12 % 2).unwrap();
+    (Lane::of(seed), workers)
+}
+
+fn way_of(seed: u64) -> Way {
+    variable(WAY_VARIABLE).map_or_else(|| Way::of(seed), |name| Way::named(&name))
 }
 
 #[test]
@@ -57,16 +85,14 @@ fn no_fault_of_either_side_makes_a_wrong_answer_or_object() {
     for driver in [DriverChoice::Auto, DriverChoice::Epoll] {
         let before = descriptors();
         let seeds = first..first.saturating_add(count);
-        let lanes = Lane::ALL.map(|lane| {
-            let seeds: Vec<u64> = seeds
-                .clone()
-                .filter(|&seed| Lane::of(seed) == lane)
-                .collect();
-            thread::spawn(move || run(lane, driver, &seeds))
+        let runs = SERVERS.map(|server| {
+            let of_server = |seed: &u64| server_of(*seed) == server;
+            let seeds: Vec<u64> = seeds.clone().filter(of_server).collect();
+            thread::spawn(move || run(server, driver, &seeds))
         });
-        let faults: Vec<String> = lanes
+        let faults: Vec<String> = runs
             .into_iter()
-            .flat_map(|lane| lane.join().unwrap())
+            .flat_map(|run| run.join().unwrap())
             .collect();
         assert!(faults.is_empty(), "{driver:?}\n{}", faults.join("\n"));
         assert_eq!(
@@ -86,6 +112,10 @@ fn a_seed_is_a_schedule() {
             format!("{:?}", Schedule::of(seed))
         );
     }
+    let met: BTreeSet<String> = (0..24)
+        .map(|seed| format!("{:?} {:?}", server_of(seed), Way::of(seed)))
+        .collect();
+    assert_eq!(met.len(), if cfg!(feature = "http2") { 24 } else { 18 });
     let kinds = (0..600)
         .map(Schedule::of)
         .flat_map(|schedule| schedule.exchanges);
@@ -94,24 +124,26 @@ fn a_seed_is_a_schedule() {
 }
 
 /// Runs schedules one after another against one server and one store; what was wrong.
-fn run(lane: Lane, driver: DriverChoice, seeds: &[u64]) -> Vec<String> {
+fn run((lane, workers): (Lane, usize), driver: DriverChoice, seeds: &[u64]) -> Vec<String> {
     if seeds.is_empty() {
         return Vec::new();
     }
     let mut store = Store::start();
-    let server = Server::start(lane, driver, &store.url());
+    let server = Server::start(lane, workers, driver, &store.url());
     let (mut faults, mut late) = (Vec::new(), Late::default());
     for &seed in seeds {
         let schedule = Schedule::of(seed);
-        let mut found = verdict::judged(&server, &store, &schedule, &mut late);
+        let played = (&schedule, way_of(seed));
+        let mut found = verdict::judged(&server, &store, played, &mut late);
         if found.is_empty() {
-            found = verdict::still_serves(&server, &store, (&schedule, lane, seed), &mut late);
+            found = verdict::still_serves(&server, &store, played, (lane, seed), &mut late);
         }
         found.extend(late.settle(&store, false));
         if !found.is_empty() {
             let found = found.join("; ");
             faults.push(format!(
-                "{SEED_VARIABLE}={seed} {lane:?}: {found}\n{}",
+                "{SEED_VARIABLE}={seed} {lane:?} by {:?}, {workers} workers: {found}\n{}",
+                way_of(seed),
                 outline(&schedule)
             ));
             break;

@@ -11,6 +11,8 @@ use crate::chance::Chance;
 const LONG_BODY_BYTES: usize = 10 * 1024 * 1024 + 4_321;
 /// From this length on a download is spliced.
 const SPLICED_BYTES: usize = 1_400_000;
+const OCTETS: &str = "application/octet-stream";
+const JSON: &str = "application/json";
 
 /// What is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    pub(crate) const ALL: [Self; 3] = [Self::Objects, Self::Images, Self::Sidecar];
+    const ALL: [Self; 3] = [Self::Objects, Self::Images, Self::Sidecar];
 
     /// The lane of a seed.
     pub(crate) fn of(seed: u64) -> Self {
@@ -75,6 +77,18 @@ pub(crate) enum StoreFault {
     ClosesAfter,
 }
 
+/// A request without the framing of HTTP/1.1.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+    /// What Content-Length says, if it is there. A lie of the chunked coding is one of the length here.
+    pub(crate) length: Option<usize>,
+    /// How many bytes of the wire come before the body.
+    pub(crate) head_bytes: usize,
+}
+
 /// One request of a schedule.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
@@ -83,8 +97,10 @@ pub(crate) struct Exchange {
     pub(crate) is_put: bool,
     /// What the store holds or is to hold.
     pub(crate) object: Vec<u8>,
-    /// The request on the wire.
+    /// The request on the wire of HTTP/1.1.
     pub(crate) wire: Vec<u8>,
+    /// The same for HTTP/2.
+    pub(crate) stream: Asked,
     /// The body of the right answer.
     pub(crate) wanted: Vec<u8>,
     /// The request is wrong by itself: its body must not become an object.
@@ -170,6 +186,7 @@ fn blank(key: String, is_put: bool, object: Vec<u8>) -> Exchange {
         is_put,
         object,
         wire: Vec::new(),
+        stream: Asked::default(),
         wanted: Vec::new(),
         is_lie: false,
         store: StoreFault::None,
@@ -219,20 +236,21 @@ fn store_fault(chance: &mut Chance) -> StoreFault {
 /// Writes the request and what the right answer is.
 fn ask(chance: &mut Chance, lane: Lane, one: &mut Exchange) {
     let key = &one.key;
-    let target = match lane {
-        Lane::Objects => format!("/o/b/{key}"),
-        Lane::Images => format!("/v1/s3?key=b/{key}"),
-        Lane::Sidecar => format!("/b/{key}"),
+    let mut asked = Asked {
+        target: match lane {
+            Lane::Objects => format!("/o/b/{key}"),
+            Lane::Images => format!("/v1/s3?key=b/{key}"),
+            Lane::Sidecar => format!("/b/{key}"),
+        },
+        ..Asked::default()
     };
-    let method = if one.is_put { "PUT" } else { "GET" };
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: gateway.example\r\n");
-    if !one.is_put {
+    let mut chunked = None;
+    if one.is_put {
+        chunked = ask_put(chance, lane, one, &mut asked);
+    } else {
         let as_json = lane == Lane::Images && chance.once_in(2);
-        head += if as_json {
-            "Accept: application/json\r\n\r\n"
-        } else {
-            "Accept: application/octet-stream\r\n\r\n"
-        };
+        let accept = if as_json { JSON } else { OCTETS };
+        asked.fields.push(("Accept", accept.to_owned()));
         one.wanted = if as_json {
             format!(
                 "{{\n \"image\": \"{}\"\n}}",
@@ -242,38 +260,60 @@ fn ask(chance: &mut Chance, lane: Lane, one: &mut Exchange) {
         } else {
             one.object.clone()
         };
-        one.wire = head.into_bytes();
-        return;
     }
+    let method = if one.is_put { "PUT" } else { "GET" };
+    let mut head = format!(
+        "{method} {} HTTP/1.1\r\nHost: gateway.example\r\n",
+        asked.target
+    );
+    for (name, value) in &asked.fields {
+        head += &format!("{name}: {value}\r\n");
+    }
+    let framing = match (asked.length, &chunked) {
+        (_, Some(_)) => "Transfer-Encoding: chunked\r\n".to_owned(),
+        (Some(length), None) => format!("Content-Length: {length}\r\n"),
+        (None, None) => String::new(),
+    };
+    head += &format!("{framing}\r\n");
+    asked.head_bytes = head.len();
+    one.wire = head.into_bytes();
+    one.wire
+        .extend_from_slice(chunked.as_ref().unwrap_or(&asked.body));
+    one.stream = asked;
+}
+
+/// Gives the body in the chunked coding, if it is to have it.
+fn ask_put(chance: &mut Chance, lane: Lane, one: &Exchange, asked: &mut Asked) -> Option<Vec<u8>> {
     if chance.once_in(6) {
-        head += "Expect: 100-continue\r\n";
+        asked.fields.push(("Expect", "100-continue".to_owned()));
     }
     let mut body = one.object.clone();
-    if lane == Lane::Images && (one.is_lie || chance.once_in(2)) {
-        head += "Content-Type: text/plain\r\n";
+    let as_text = lane == Lane::Images && (one.is_lie || chance.once_in(2));
+    let media_type = if as_text { "text/plain" } else { OCTETS };
+    asked.fields.push(("Content-Type", media_type.to_owned()));
+    if as_text {
         body = STANDARD.encode_to_string(&body).into_bytes();
         if one.is_lie {
             body.push(b'?');
         }
-    } else {
-        head += "Content-Type: application/octet-stream\r\n";
     }
     let framed = lane == Lane::Sidecar && (one.is_lie || chance.once_in(2));
     let long = one.object.len() == LONG_BODY_BYTES;
-    let chunked = lane != Lane::Sidecar
+    let is_chunked = lane != Lane::Sidecar
         && (long || (lane == Lane::Objects && one.is_lie) || chance.once_in(2));
     if framed {
-        body = aws_chunked(&mut head, &body, one.is_lie.then(|| chance.below(3)));
+        let lie = one.is_lie.then(|| chance.below(3));
+        body = aws_chunked(&mut asked.fields, &body, lie);
     }
-    if chunked {
-        head += "Transfer-Encoding: chunked\r\n\r\n";
+    let mut chunked = None;
+    asked.length = Some(body.len());
+    if is_chunked {
         let lie = (one.is_lie && lane == Lane::Objects).then(|| chance.below(3));
-        body = chunks(&body, lie);
-    } else {
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        chunked = Some(chunks(&body, lie));
+        asked.length = lie.map(|lie| body.len() + 1 - 2 * (lie % 2));
     }
-    one.wire = head.into_bytes();
-    one.wire.append(&mut body);
+    asked.body = body;
+    chunked
 }
 
 /// The chunked coding; with a lie in one of three places.
@@ -298,16 +338,25 @@ fn chunks(body: &[u8], lie: Option<usize>) -> Vec<u8> {
 }
 
 /// Unsigned chunks with a CRC-32 behind them; with a lie in one of three places.
-fn aws_chunked(head: &mut String, body: &[u8], lie: Option<usize>) -> Vec<u8> {
+fn aws_chunked(
+    fields: &mut Vec<(&'static str, String)>,
+    body: &[u8],
+    lie: Option<usize>,
+) -> Vec<u8> {
     let length = if lie == Some(0) {
         body.len() + 1
     } else {
         body.len()
     };
-    *head += &format!(
-        "Content-Encoding: aws-chunked\r\nx-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n\
-         x-amz-decoded-content-length: {length}\r\nx-amz-trailer: x-amz-checksum-crc32\r\n"
-    );
+    let length = length.to_string();
+    for (name, value) in [
+        ("Content-Encoding", "aws-chunked"),
+        ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-decoded-content-length", length.as_str()),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ] {
+        fields.push((name, value.to_owned()));
+    }
     let mut hasher = Hasher::new(Algorithm::Crc32);
     hasher.update(body);
     if lie == Some(1) {

@@ -1,17 +1,25 @@
 //! The server in this process, with short time limits.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rustls::version::TLS12;
+use rustls::version::TLS13;
+use sluicegate::net::address::ListenAt;
+use sluicegate::net::address::UNIX_MODE_DEFAULT;
+use sluicegate::net::address::UnixSocket;
 use sluicegate::net::clock::monotonic_ms;
 use sluicegate::net::driver::DriverChoice;
+use sluicegate::net::tls::server::Application;
+use sluicegate::net::tls::server::TlsPlan;
 use sluicegate::pipeline::identity::Identities;
 use sluicegate::serve::settings::Addressing;
 use sluicegate::serve::settings::Service;
 use sluicegate::serve::settings::SidecarSettings;
 use sluicegate::serve::settings::Timeouts;
+use tempfile::TempDir;
 
 use crate::plan::Lane;
 use crate::support::documents::images;
@@ -19,6 +27,11 @@ use crate::support::gateway::Gateway;
 use crate::support::gateway::settings;
 use crate::support::object_api::import_value;
 use crate::support::object_api::object_api;
+use crate::support::tls_client::Authority;
+use crate::support::tls_client::edge;
+use crate::way::Door;
+use crate::way::NAME;
+use crate::way::Way;
 
 /// A peer that stalls holds a schedule for this long; what ended sooner met no time limit.
 pub(crate) const LIMIT_MS: u64 = 400;
@@ -27,10 +40,13 @@ const WAIT_MS_MAX: u64 = 30_000;
 
 pub(crate) struct Server {
     gateway: Gateway,
+    authority: Authority,
+    /// Holds the Unix socket.
+    folder: TempDir,
 }
 
 impl Server {
-    pub(crate) fn start(lane: Lane, driver: DriverChoice, store: &str) -> Self {
+    pub(crate) fn start(lane: Lane, workers: usize, driver: DriverChoice, store: &str) -> Self {
         let table = if lane == Lane::Images {
             images()
         } else {
@@ -38,6 +54,16 @@ impl Server {
         };
         let mut settings = settings(table, store);
         settings.io_driver = driver;
+        settings.workers = workers;
+        let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+        settings.edge = edge(TlsPlan {
+            applications: vec![Application::Http2, Application::Http11],
+            ..authority.plan(&[NAME])
+        });
+        settings.listen.push(ListenAt::Unix(UnixSocket {
+            path: socket_in(&folder),
+            mode: UNIX_MODE_DEFAULT,
+        }));
         settings.limits.payload_bytes_max = 0;
         settings.timeouts = Timeouts {
             integration_ms_max: LIMIT_MS,
@@ -55,11 +81,24 @@ impl Server {
         }
         Self {
             gateway: Gateway::start(settings),
+            authority,
+            folder,
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.gateway.address
+    /// Where a way leads in.
+    pub(crate) fn door(&self, way: Way) -> Door {
+        let tls = self.gateway.tls_addresses[0];
+        match way {
+            Way::Tcp => Door::Tcp(self.gateway.address),
+            Way::Unix => Door::Unix(socket_in(&self.folder)),
+            #[cfg(feature = "http2")]
+            Way::Http2 => Door::Http2(tls, crate::support::http2_client::config(&self.authority)),
+            _ => {
+                let versions = [&TLS13, &TLS12];
+                Door::Tls(tls, Arc::new(self.authority.client(&versions, None)))
+            }
+        }
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -112,4 +151,8 @@ impl Server {
         }
         faults
     }
+}
+
+fn socket_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("gateway.sock")
 }

@@ -14,6 +14,7 @@ use crate::servers::LIMIT_MS;
 use crate::servers::Server;
 use crate::store::Known;
 use crate::store::Store;
+use crate::way::Way;
 
 /// A machine that is busy may miss the short time limits; it does not do so for ever.
 const CLEAN_ATTEMPTS_MAX: usize = 20;
@@ -51,31 +52,27 @@ impl Late {
 pub(crate) fn judged(
     server: &Server,
     store: &Store,
-    schedule: &Schedule,
+    (schedule, way): (&Schedule, Way),
     late: &mut Late,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     store.expect(&schedule.exchanges);
-    let seen = client::run(server.address(), schedule, &|| server.connections() > 0);
+    let door = server.door(way);
+    let seen = client::run(&door, schedule, &|| server.connections() > 0);
     if !server.is_left_alone() {
         faults.push("the server keeps a connection whose client is gone".to_owned());
     }
     faults.extend(seen.violation);
-    let (mut begin, mut sent) = (0, Vec::new());
-    for (number, exchange) in schedule.exchanges.iter().enumerate() {
-        let end = begin + exchange.wire.len();
-        let was_sent = seen.sent >= end;
-        let told = |fault: String| format!("{}: {fault}", exchange.key);
+    for (exchange, told) in schedule.exchanges.iter().zip(&seen.told) {
+        let name = |fault: String| format!("{}: {fault}", exchange.key);
         store.look(&exchange.key, |known| {
-            faults.extend(stored_wrong(exchange, known, was_sent).map(told));
-            if let Some(answer) = seen.answers.get(number) {
-                let was_begun = seen.sent > begin;
-                faults.extend(answered_wrong(exchange, known, answer, was_begun).map(told));
+            faults.extend(stored_wrong(exchange, known, told.sent).map(name));
+            if let Some(answer) = &told.answer {
+                faults.extend(answered_wrong(exchange, known, answer, told.begun).map(name));
             }
         });
-        sent.push(was_sent);
-        begin = end;
     }
+    let sent = seen.told.iter().map(|told| told.sent).collect();
     late.0.push_back((schedule.exchanges.clone(), sent));
     faults.extend(store.violations());
     faults
@@ -157,7 +154,8 @@ fn answered_wrong(
 pub(crate) fn still_serves(
     server: &Server,
     store: &Store,
-    (schedule, lane, seed): (&Schedule, Lane, u64),
+    (schedule, way): (&Schedule, Way),
+    (lane, seed): (Lane, u64),
     late: &mut Late,
 ) -> Vec<String> {
     let mut faults = Vec::new();
@@ -166,12 +164,16 @@ pub(crate) fn still_serves(
         let schedule = Schedule::clean(lane, &format!("s{seed}a{attempt}"), seed);
         store.expect(&schedule.exchanges);
         let begun = monotonic_ms();
-        let seen = client::run(server.address(), &schedule, &|| false);
+        let seen = client::run(&server.door(way), &schedule, &|| false);
         let may_time_out = monotonic_ms() - begun >= LIMIT_MS;
         faults.extend(store.violations());
         faults.extend(seen.violation);
-        let mut failed = seen.answers.len() < schedule.exchanges.len();
-        for (exchange, answer) in schedule.exchanges.iter().zip(&seen.answers) {
+        let mut failed = false;
+        for (exchange, told) in schedule.exchanges.iter().zip(&seen.told) {
+            let Some(answer) = &told.answer else {
+                failed = true;
+                continue;
+            };
             store.look(&exchange.key, |known| {
                 faults.extend(answered_wrong(exchange, known, answer, true));
             });
@@ -181,7 +183,7 @@ pub(crate) fn still_serves(
         late.0.push_back((schedule.exchanges, sent));
         if failed && !may_time_out {
             if closes == 0 {
-                faults.push(format!("clean requests got {:?}", seen.answers));
+                faults.push(format!("clean requests got {:?}", seen.told));
             }
             closes = closes.saturating_sub(1);
         }
