@@ -7,6 +7,7 @@ pub mod seed;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use crate::api::table::Table;
 use crate::app::admin::AdminDefault;
 use crate::app::cli::DemoArgs;
 use crate::app::credentials::StoreCredentials;
@@ -94,17 +95,12 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let ended = seeded
         .and_then(|()| upstream(store_address, &keys))
         .and_then(|upstream| {
-            let document = LoadedDocument {
-                name: DOCUMENT_NAME.to_owned(),
-                host: None,
-                table,
-            };
             let plan = Plan {
                 run: running,
                 admin_default: AdminDefault::Movable,
                 upstream,
                 served: Served::Apis(ApisPlan {
-                    documents: vec![document],
+                    documents: vec![document(table)],
                     metering: vec![metering],
                     callers: Callers::AsDeclared,
                     identities: Identities::default(),
@@ -132,6 +128,14 @@ pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         });
     store.stop();
     ended
+}
+
+fn document(table: Table) -> LoadedDocument {
+    LoadedDocument {
+        name: DOCUMENT_NAME.to_owned(),
+        host: None,
+        table,
+    }
 }
 
 fn import_settings() -> ImportSettings {
