@@ -8,6 +8,7 @@ use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
 use crate::net::stream::Unread;
+use crate::net::stream::is_silence;
 #[cfg(feature = "http2")]
 use crate::net::tls::server::Application;
 use crate::serve::gateway;
@@ -19,6 +20,7 @@ use crate::serve::greeting::tell;
 #[cfg(feature = "http2")]
 use crate::serve::http2;
 use crate::serve::inbox::Inbox;
+use crate::serve::inbox::Unhurried;
 use crate::serve::per_core::Core;
 use crate::serve::settings::Service;
 use crate::serve::sidecar;
@@ -32,7 +34,7 @@ use crate::wire::http1::head::RequestHead;
 pub const TARGET_BYTES_MAX: usize = 10_240;
 /// Fields of one request.
 pub const FIELDS_MAX: usize = 128;
-/// Requests after which a connection counts as busy.
+/// Requests after which a connection counts as busy, until it falls silent (`net::deadline::SILENCE_MS`).
 const QUIET_REQUESTS: u32 = 2;
 /// After the last response the client may take this long to read it and close.
 const LINGER_MS_MAX: u64 = 2_000;
@@ -71,50 +73,72 @@ enum NoHead {
     Stalled,
     /// What came is not a head that is taken.
     Refused(HeadError),
+    /// A busy connection has fallen silent; its wait goes on without a buffer.
+    Silent,
+}
+
+/// What a wait without a buffer is for.
+#[derive(Clone, Copy)]
+enum Wait {
+    First,
+    Next,
+    /// The request that was waited for with a buffer; its deadline stands.
+    GoesOn,
+}
+
+impl Client {
+    /// A client that has sent nothing.
+    #[must_use]
+    pub fn new(stream: Stream, peer: PeerAddress, is_secure: bool) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::new(Vec::new()),
+            peer,
+            is_secure,
+        }
+    }
 }
 
 /// Serves requests until either side ends the connection, each by the settings in force when its head was complete.
-pub async fn serve(worker: Rc<Worker>, mut stream: Stream, peer: PeerAddress, entrance: &Entrance) {
+pub async fn serve(worker: &Rc<Worker>, client: &mut Client, entrance: &Entrance) {
     let buffers = &worker.lasting.buffers;
-    let mut guest = Guest { peer, place: None };
+    let mut _place = None;
     if !entrance.is_open() {
         // Boxed, since a handshake is long gone while its connection lives.
-        match Box::pin(greet(&worker, &mut stream, entrance, peer)).await {
-            Ok(named) => guest = named,
-            Err(Unwelcome::Told) => return Box::pin(linger(buffers, &mut stream)).await,
+        match Box::pin(greet(worker, &mut client.stream, entrance, client.peer)).await {
+            Ok(Guest { peer, place }) => (client.peer, _place) = (peer, place),
+            Err(Unwelcome::Told) => return Box::pin(linger(buffers, &mut client.stream)).await,
             Err(Unwelcome::Gone) => return,
         }
     }
     #[cfg(feature = "http2")]
-    if stream.speaks(Application::Http2.name()) {
-        Box::pin(http2::connection::serve(&worker, &mut stream, guest.peer)).await;
-        return Box::pin(linger(buffers, &mut stream)).await;
+    if client.stream.speaks(Application::Http2.name()) {
+        let stream = &mut client.stream;
+        Box::pin(http2::connection::serve(worker, stream, client.peer)).await;
+        return Box::pin(linger(buffers, stream)).await;
     }
-    let is_secure = !stream.is_plain();
-    serve_requests(&worker, stream, guest.peer, is_secure).await;
+    client.is_secure = !client.stream.is_plain();
+    serve_requests(worker, client).await;
 }
 
 /// Serves HTTP/1.1 requests until either side ends the connection. A connection that has not shown that it is busy holds no
 /// buffer and no exchange's state while it is silent; a busy one keeps both, and saves a call to the kernel for each request.
-pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, is_secure: bool) {
-    let mut client = Client {
-        stream,
-        inbox: Inbox::new(Vec::new()),
-        peer,
-        is_secure,
-    };
+pub async fn serve_requests(worker: &Worker, client: &mut Client) {
+    let mut wait = Wait::First;
     let mut served = 0;
     loop {
         let is_busy = served >= QUIET_REQUESTS;
-        if !is_busy && !speaks_up(worker, &mut client.stream, served).await {
+        if !is_busy && !speaks_up(worker, &mut client.stream, wait).await {
             return client.stream.say_end();
         }
         client.inbox = Inbox::new(worker.lasting.buffers.take(Class::Head));
-        let next = Box::pin(serve_some(worker, &mut client, is_busy)).await;
+        let next = Box::pin(serve_some(worker, client, is_busy)).await;
         let inbox = std::mem::replace(&mut client.inbox, Inbox::new(Vec::new()));
         worker.lasting.buffers.give(inbox.into_buffer());
         match next {
-            Next::Request => served += 1,
+            // Of a busy connection all requests are served at once, until it falls silent.
+            Next::Request if is_busy => (wait, served) = (Wait::GoesOn, 0),
+            Next::Request => (wait, served) = (Wait::Next, served + 1),
             Next::Close => {
                 return Box::pin(linger(&worker.lasting.buffers, &mut client.stream)).await;
             }
@@ -125,12 +149,13 @@ pub async fn serve_requests(worker: &Worker, stream: Stream, peer: PeerAddress, 
 
 /// Waits for the first byte of a request. `false`: none comes. A drain ends the wait for another request at once, since the
 /// client may send that again elsewhere; the first one of a connection is waited for a little.
-async fn speaks_up(worker: &Worker, stream: &mut Stream, served: u32) -> bool {
+async fn speaks_up(worker: &Worker, stream: &mut Stream, wait: Wait) -> bool {
     let idle_ms_max = worker.head_rules().timeouts.idle_ms_max;
-    match (served, worker.lasting.draining.get()) {
-        (0, _) => stream.arm_first(idle_ms_max),
-        (_, false) => stream.arm_idle(idle_ms_max),
-        (_, true) => return false,
+    match (wait, worker.lasting.draining.get()) {
+        (Wait::First, _) => stream.arm_first(idle_ms_max),
+        (Wait::Next, false) => stream.arm_idle(idle_ms_max),
+        (Wait::Next, true) => return false,
+        (Wait::GoesOn, _) => {}
     }
     match stream.readable().await {
         Ok(()) => true,
@@ -143,17 +168,18 @@ async fn speaks_up(worker: &Worker, stream: &mut Stream, served: u32) -> bool {
     }
 }
 
-/// Serves requests: all that come if the connection `is_busy`, else those that are here.
+/// Serves requests: all that come if the connection `is_busy`, until it falls silent; else those that are here.
 async fn serve_some(worker: &Worker, client: &mut Client, is_busy: bool) -> Next {
     let mut head = RequestHead::default();
     loop {
-        let read = next_head(worker, client, &mut head).await;
+        let read = next_head(worker, client, &mut head, is_busy).await;
         let next = match read {
             Ok(()) => exchange(&worker.core(), client, &head).await,
             Err(NoHead::Closed) => {
                 client.stream.say_end();
                 Next::Cut
             }
+            Err(NoHead::Silent) => return Next::Request,
             Err(NoHead::Stalled) => refuse(&worker.core(), client, 408).await,
             Err(NoHead::Refused(error)) => refuse(&worker.core(), client, error.status()).await,
         };
@@ -200,6 +226,7 @@ async fn next_head(
     worker: &Worker,
     client: &mut Client,
     head: &mut RequestHead,
+    is_busy: bool,
 ) -> Result<(), NoHead> {
     let mut begun = false;
     loop {
@@ -236,10 +263,17 @@ async fn next_head(
             begun = true;
             client.stream.arm(timeouts.header_ms_max, Cut::Read);
         }
-        match client.inbox.fill(&mut client.stream).await {
+        let filled = if is_busy && client.inbox.is_empty() {
+            let mut source = Unhurried(&mut client.stream);
+            client.inbox.fill(&mut source).await
+        } else {
+            client.inbox.fill(&mut client.stream).await
+        };
+        match filled {
             Ok(0) | Err(_) if begun && client.stream.timed_out() => return Err(NoHead::Stalled),
             Ok(0) => return Err(NoHead::Closed),
             Ok(_) => {}
+            Err(error) if is_silence(&error) => return Err(NoHead::Silent),
             Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
                 return Err(NoHead::Refused(HeadError::FieldsTooLarge));
             }
@@ -268,4 +302,23 @@ async fn linger(buffers: &BufferPool, stream: &mut Stream) {
         }
     }
     buffers.give(buffer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of what `call` gives.
+    fn bytes_of<A, B, C, F>(_call: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What each idle connection costs beside its socket's entries; `loadtests/idle` measures the whole.
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let task =
+            bytes_of::<&'static Rc<Worker>, &'static mut Client, &'static Entrance, _>(serve);
+        let client = size_of::<Client>();
+        assert!(task <= 400 && client <= 256, "{task} and {client} bytes");
+    }
 }

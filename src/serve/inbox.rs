@@ -49,6 +49,25 @@ impl Receive for ReadHalf<'_> {
     }
 }
 
+/// The beginning of a request on a connection that is busy: a wait that lasts gives the buffer back, which
+/// [`crate::net::stream::is_silence`] tells.
+pub struct Unhurried<'s>(pub &'s mut Stream);
+
+impl Receive for Unhurried<'_> {
+    async fn receive(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        max: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        self.0.recv_unless_silent(buffer, at, max).await
+    }
+
+    fn timed_out(&self) -> bool {
+        self.0.timed_out()
+    }
+}
+
 /// The most that an inbox holds unread: far above the limits of any head.
 const INBOX_BYTES_MAX: usize = 256 * 1024;
 

@@ -13,6 +13,7 @@ use crate::net::driver::spawn;
 use crate::net::listener::Accepted;
 use crate::net::listener::Listener;
 use crate::serve::connection;
+use crate::serve::connection::Client;
 use crate::serve::connection_caps::Place;
 use crate::serve::greeting::Entrance;
 use crate::serve::in_force::InForce;
@@ -102,10 +103,14 @@ async fn accept(worker: Rc<Worker>, listener: Rc<Listener>, entrance: Rc<Entranc
                 let worker = Rc::clone(&worker);
                 let entrance = Rc::clone(&entrance);
                 match worker.admit(peer, &entrance) {
-                    Ok(place) => drop(spawn(async move {
-                        connection::serve(worker, stream, peer, &entrance).await;
-                        drop((guard, place));
-                    })),
+                    Ok(place) => {
+                        // A box of its own: inside the task each call that hands it on would have room for one more.
+                        let mut client = Box::new(Client::new(stream, peer, false));
+                        drop(spawn(async move {
+                            connection::serve(&worker, &mut client, &entrance).await;
+                            drop((client, guard, place));
+                        }));
+                    }
                     Err(refusal) => {
                         worker.lasting.metrics.count_refusal(refusal);
                         // A flood gets no words.

@@ -1,25 +1,30 @@
 //! Deadlines of a core's sockets.
 //!
-//! A read that is dropped on io_uring may have eaten bytes, so nothing here cancels. When a socket is due it is shut
+//! A read that is dropped on io_uring may have eaten bytes, so no deadline cancels. When a socket is due it is shut
 //! with `shutdown(2)`: whatever waits on it ends by itself, its buffer comes back, and the connection is finished.
+//! The one thing that is cancelled, and then awaited, is a receive that holds a buffer for nothing (`silence.rs`).
 
 mod abandonment;
+mod silence;
 #[cfg(test)]
 mod tests;
 
 pub use abandonment::LOOK_MS;
 pub use abandonment::Watch;
+pub use silence::SILENCE_MS;
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
+use monoio::io::CancelHandle;
 use nix::sys::socket::Shutdown;
 
 use crate::net::clock;
 use crate::net::clock::COARSE_MS_MAX;
 use crate::net::deadline::abandonment::Abandonment;
+use crate::net::deadline::silence::Silences;
 
 /// How often due sockets are looked for; a deadline passes at most this much late, and a timer step of 2 ms, and the
 /// coarseness of the clock twice.
@@ -43,7 +48,13 @@ pub enum Cut {
 /// All sockets of one core. Clones are the same table.
 #[derive(Clone, Debug, Default)]
 pub struct DeadlineTable {
-    entries: Rc<RefCell<Vec<Rc<Entry>>>>,
+    sockets: Rc<Sockets>,
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    entries: RefCell<Vec<Rc<Entry>>>,
+    silences: Silences,
 }
 
 /// One socket's place in the table. Drop it before the socket closes, so that no reused descriptor is ever shut.
@@ -86,7 +97,7 @@ impl DeadlineTable {
     /// Enters an open socket, disarmed.
     #[must_use]
     pub fn register(&self, fd: RawFd) -> DeadlineSlot {
-        let mut entries = self.entries.borrow_mut();
+        let mut entries = self.sockets.entries.borrow_mut();
         let entry = Rc::new(Entry {
             fd,
             due_ms: Cell::new(DISARMED),
@@ -103,9 +114,10 @@ impl DeadlineTable {
         }
     }
 
-    /// Shuts every socket that is due at `now_ms`, each once.
+    /// Shuts every socket that is due at `now_ms`, each once, and ends the receives that have been silent for long.
     pub fn sweep(&self, now_ms: u64) {
-        for entry in self.entries.borrow().iter() {
+        self.sockets.silences.turn(now_ms);
+        for entry in self.sockets.entries.borrow().iter() {
             match entry.due_ms.get() {
                 DISARMED => entry.abandonment.look(entry.fd, now_ms),
                 due_ms if due_ms <= now_ms => entry.fire(entry.cut.get()),
@@ -118,7 +130,7 @@ impl DeadlineTable {
     /// [`DeadlineSlot::arm_first`]: while a drain goes on, again and again.
     pub fn cut_idle(&self) {
         let hurried = clock::monotonic_ms().saturating_add(FIRST_REQUEST_MS_MAX);
-        for entry in self.entries.borrow().iter() {
+        for entry in self.sockets.entries.borrow().iter() {
             match entry.waits.get() {
                 Waits::Otherwise => {}
                 Waits::FirstRequest => entry.due_ms.set(entry.due_ms.get().min(hurried)),
@@ -129,7 +141,7 @@ impl DeadlineTable {
 
     /// Shuts every socket now: the end of a drain.
     pub fn shut_all(&self) {
-        for entry in self.entries.borrow().iter() {
+        for entry in self.sockets.entries.borrow().iter() {
             entry.fire(Cut::Both);
         }
     }
@@ -137,7 +149,7 @@ impl DeadlineTable {
     /// Count of open sockets.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.borrow().len()
+        self.sockets.entries.borrow().len()
     }
 
     /// True if no socket is open.
@@ -198,6 +210,12 @@ impl DeadlineSlot {
         self.entry.abandonment.end();
     }
 
+    /// What ends a receive that begins now with `ECANCELED` if nothing comes for [`SILENCE_MS`] to twice that. Awaited to its
+    /// end, as it must be, it has lost nothing.
+    pub(in crate::net) fn silence(&self) -> CancelHandle {
+        self.table.sockets.silences.join()
+    }
+
     /// Takes back that receiving was ended while bytes lay in the queue, which can still be received.
     pub fn forgive_cut(&self) {
         if self.entry.fired.get() == Some(Cut::Read) {
@@ -215,7 +233,7 @@ impl DeadlineSlot {
 impl Drop for DeadlineSlot {
     fn drop(&mut self) {
         let position = self.entry.position.get();
-        let mut entries = self.table.entries.borrow_mut();
+        let mut entries = self.table.sockets.entries.borrow_mut();
         if position < entries.len() {
             entries.swap_remove(position);
         }

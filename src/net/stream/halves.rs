@@ -13,6 +13,7 @@ use nix::sys::socket::Shutdown;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::stream::session;
 use crate::net::stream::session::Session;
+use crate::net::stream::transfer::Patience;
 
 /// Receives while the [`WriteHalf`] sends.
 #[derive(Debug)]
@@ -49,6 +50,30 @@ impl<'s> ReadHalf<'s> {
             buffer,
             at,
             bytes_max,
+            Patience::Endless,
+        )
+        .await
+    }
+
+    /// As [`crate::net::stream::Stream::recv_unless_silent`]. To wait on there is [`ReadHalf::recv`] with a small buffer.
+    ///
+    /// # Errors
+    /// As [`crate::net::stream::Stream::recv`].
+    pub async fn recv_unless_silent(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        bytes_max: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        let patience = Patience::UntilSilent(self.deadline.silence());
+        session::recv(
+            self.session,
+            self.socket,
+            self.deadline,
+            buffer,
+            at,
+            bytes_max,
+            patience,
         )
         .await
     }

@@ -2,7 +2,7 @@
 //!
 //! There is no call that races a receive against something else: on io_uring a receive that is dropped may already have
 //! eaten bytes, so the only end of a wait is data, the peer, or the deadline, and a connection whose deadline passed is
-//! finished. Dropping the future of [`Stream::recv`] or [`Stream::send_all`] means giving up the connection;
+//! finished. [`Stream::recv_unless_silent`] is cancelled and awaited, which loses nothing. Dropping the future of [`Stream::recv`] or [`Stream::send_all`] means giving up the connection;
 //! [`Stream::readable`] and [`Stream::writable`] move no bytes and may be dropped.
 //! Every socket is non-blocking, which the ring ignores and `splice(2)` needs; TCP has `TCP_NODELAY`.
 //! The runtime's TCP type is a descriptor and the calls that every stream socket knows, so that it carries both kinds.
@@ -46,6 +46,7 @@ use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
 use crate::net::deadline::Watch;
 use crate::net::stream::session::Session;
+use crate::net::stream::transfer::Patience;
 
 /// A connection of this core.
 #[derive(Debug)]
@@ -212,10 +213,37 @@ impl Stream {
         at: usize,
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
+        self.recv_with(buffer, at, bytes_max, Patience::Endless)
+            .await
+    }
+
+    /// As [`Stream::recv`]; a wait that lasts gives its buffer back with an error that [`is_silence`] knows. The connection is
+    /// as good as before, and [`Stream::readable`] waits on without a buffer.
+    ///
+    /// # Errors
+    /// As [`Stream::recv`].
+    pub async fn recv_unless_silent(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        bytes_max: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        let patience = Patience::UntilSilent(self.deadline.silence());
+        self.recv_with(buffer, at, bytes_max, patience).await
+    }
+
+    async fn recv_with(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        bytes_max: usize,
+        patience: Patience,
+    ) -> (io::Result<usize>, Vec<u8>) {
         match self.socket.whole() {
             Ok(tcp) => {
                 let session = self.session.as_deref();
-                session::recv(session, tcp, &self.deadline, buffer, at, bytes_max).await
+                let deadline = &self.deadline;
+                session::recv(session, tcp, deadline, buffer, at, bytes_max, patience).await
             }
             Err(error) => (Err(error), buffer),
         }
@@ -449,6 +477,12 @@ impl Stream {
     pub const fn raw_fd(&self) -> RawFd {
         self.fd
     }
+}
+
+/// Whether [`Stream::recv_unless_silent`] gave up waiting.
+#[must_use]
+pub fn is_silence(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ECANCELED as i32)
 }
 
 /// A watch over the other end of a stream that is used meanwhile.

@@ -12,6 +12,9 @@ use nix::fcntl::OFlag;
 
 use crate::net::clock;
 use crate::net::deadline::Cut;
+use crate::net::deadline::SILENCE_MS;
+use crate::net::driver::Core;
+use crate::net::driver::sleep_ms;
 use crate::net::driver::spawn;
 use crate::net::driver::yield_now;
 use crate::net::loopback::connection;
@@ -22,6 +25,7 @@ use crate::net::loopback::poll_once;
 use crate::net::loopback::stream_pair;
 use crate::net::stream::Stream;
 use crate::net::stream::Unread;
+use crate::net::stream::is_silence;
 
 #[test]
 fn received_bytes_lie_behind_the_headroom() {
@@ -416,5 +420,85 @@ fn peer_that_is_always_ready_leaves_other_tasks_their_turn() {
             buffer = filled;
         }
         assert!(ran.get(), "no other task ran during {COUNT} receives");
+    });
+}
+
+/// Ends the waits of both cohorts; each time at a later moment of a future that the core's own sweep does not reach.
+fn silence(core: &Core, time: u64) {
+    let long_after_ms = clock::monotonic_ms() + 3_600_000 * (1 + time);
+    core.deadlines.sweep(long_after_ms);
+    core.deadlines.sweep(long_after_ms + SILENCE_MS);
+}
+
+#[test]
+fn a_silent_receive_gives_its_buffer_back_and_the_connection_goes_on() {
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        let mut buffer = Vec::with_capacity(64);
+        for round in 0..3u8 {
+            let waiting = stream.recv_unless_silent(buffer, 0, 64);
+            let mut waiting = Box::pin(waiting);
+            assert!(poll_once(waiting.as_mut()).await.is_none());
+            silence(&core, round.into());
+            let (received, back) = waiting.as_mut().await;
+            drop(waiting);
+            assert!(is_silence(&received.unwrap_err()));
+            assert_eq!((back.len(), back.capacity()), (0, 64));
+            assert!(!stream.timed_out());
+            peer.write_all(&[round; 5]).unwrap();
+            stream.readable().await.unwrap();
+            let (received, back) = stream.recv_unless_silent(back, 0, 64).await;
+            assert_eq!((received.unwrap(), &back[..]), (5, &[round; 5][..]));
+            buffer = back;
+        }
+    });
+}
+
+#[test]
+fn no_byte_is_lost_between_bytes_and_silence() {
+    const ROUNDS: u8 = 200;
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        let mut buffer = Vec::with_capacity(64);
+        for round in 0..ROUNDS {
+            let waiting = stream.recv_unless_silent(buffer, 0, 64);
+            let mut waiting = Box::pin(waiting);
+            assert!(poll_once(waiting.as_mut()).await.is_none());
+            if round % 3 == 0 {
+                // so that the ring has the receive before the byte comes
+                yield_now().await;
+                sleep_ms(1).await;
+            }
+            peer.write_all(&[round]).unwrap();
+            silence(&core, round.into());
+            let (received, back) = waiting.as_mut().await;
+            drop(waiting);
+            buffer = match received {
+                Ok(count) => {
+                    assert_eq!((count, &back[..]), (1, &[round][..]));
+                    back
+                }
+                Err(error) => {
+                    assert!(is_silence(&error));
+                    let (received, back) = stream.recv(back, 0, 64).await;
+                    assert_eq!((received.unwrap(), &back[..]), (1, &[round][..]));
+                    back
+                }
+            };
+        }
+    });
+}
+
+#[test]
+fn a_receive_that_may_wait_is_not_ended_by_silence() {
+    on_each_driver(async |core| {
+        let (mut stream, mut peer) = connection(&core.deadlines);
+        let waiting = stream.recv(Vec::with_capacity(64), 0, 64);
+        let mut waiting = pin!(waiting);
+        assert!(poll_once(waiting.as_mut()).await.is_none());
+        silence(&core, 0);
+        yield_now().await;
+        peer.write_all(b"late").unwrap();
+        assert_eq!(waiting.await.1, b"late");
     });
 }

@@ -8,8 +8,9 @@ use std::pin::pin;
 
 use monoio::buf::IoBuf;
 use monoio::buf::SliceMut;
-use monoio::io::AsyncReadRent;
 use monoio::io::AsyncWriteRent;
+use monoio::io::CancelHandle;
+use monoio::io::CancelableAsyncReadRent;
 
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
@@ -56,13 +57,23 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// See [`crate::net::stream::Stream::recv`].
-pub(super) async fn recv<S: AsyncReadRent>(
+/// How long a receive may hold its buffer.
+#[derive(Clone)]
+pub(super) enum Patience {
+    /// Until something comes.
+    Endless,
+    /// Until the connection counts as silent.
+    UntilSilent(CancelHandle),
+}
+
+/// See [`crate::net::stream::Stream::recv`] and [`crate::net::stream::Stream::recv_unless_silent`].
+pub(super) async fn recv<S: CancelableAsyncReadRent>(
     source: &mut S,
     deadline: &DeadlineSlot,
     mut buffer: Vec<u8>,
     at: usize,
     bytes_max: usize,
+    patience: Patience,
 ) -> (io::Result<usize>, Vec<u8>) {
     let end = at
         .saturating_add(bytes_max.min(CALL_BYTES_MAX))
@@ -76,7 +87,13 @@ pub(super) async fn recv<S: AsyncReadRent>(
     }
     buffer.resize(at, 0);
     let (received, buffer) = loop {
-        let (received, window) = in_turn(source.read(SliceMut::new(buffer, at, end))).await;
+        let window = SliceMut::new(buffer, at, end);
+        let (received, window) = match &patience {
+            Patience::Endless => in_turn(source.read(window)).await,
+            Patience::UntilSilent(handle) => {
+                in_turn(source.cancelable_read(window, handle.clone())).await
+            }
+        };
         buffer = window.into_inner();
         match received {
             Err(error) if is_passing(&error) && deadline.fired().is_none() => sleep_ms(1).await,

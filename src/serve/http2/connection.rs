@@ -20,6 +20,7 @@ use crate::net::driver::spawn;
 use crate::net::stream::ReadHalf;
 use crate::net::stream::Stream;
 use crate::net::stream::WriteHalf;
+use crate::net::stream::is_silence;
 use crate::serve::connection::FIELDS_MAX;
 use crate::serve::connection::TARGET_BYTES_MAX;
 use crate::serve::http2::lane;
@@ -46,6 +47,8 @@ pub const UNSEEN_RESETS_MAX: usize = 20;
 pub const FAULTS_MAX: usize = 100;
 /// What a field costs beyond its bytes in the size that is announced (RFC 9113 §6.5.2).
 const FIELD_OVERHEAD_BYTES: usize = 32;
+/// What a silent connection waits with: a frame's head and a little, which the buffer of a busy one follows.
+const SILENT_BYTES: usize = 64;
 /// How long a client may take to show that it has seen our GOAWAY.
 const GOODBYE_MS_MAX: u64 = 1_000;
 
@@ -141,10 +144,14 @@ pub async fn serve(worker: &Rc<Worker>, stream: &mut Stream, peer: PeerAddress) 
 async fn receive(worker: &Worker, mut from: ReadHalf<'_>, transport: &Transport) {
     loop {
         let mut buffer = poll_fn(|context| transport.poll_taken(context)).await;
-        if buffer.capacity() == 0 {
+        if buffer.capacity() < Class::Head.bytes() {
             buffer = worker.lasting.buffers.take(Class::Head);
         }
-        let (result, filled) = from.recv_append(buffer).await;
+        let (mut result, mut filled) = from.recv_unless_silent(buffer, 0, usize::MAX).await;
+        if result.as_ref().is_err_and(is_silence) {
+            worker.lasting.buffers.give(filled);
+            (result, filled) = from.recv_append(Vec::with_capacity(SILENT_BYTES)).await;
+        }
         match result {
             Ok(1..) => transport.put(filled),
             Ok(0) | Err(_) => {

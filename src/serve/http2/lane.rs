@@ -25,6 +25,7 @@ use crate::net::stream::Stream;
 use crate::net::stream::WriteHalf;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::connection;
+use crate::serve::connection::Client;
 use crate::serve::http2::connection::OpenStream;
 use crate::serve::http2::request_head;
 use crate::serve::http2::request_head::BodyCoding;
@@ -73,8 +74,9 @@ pub async fn exchange(
     let counted = worker.count_lane();
     let reader = Rc::clone(&worker);
     drop(spawn(async move {
-        connection::serve_requests(&reader, theirs, peer, true).await;
-        drop(counted);
+        let mut client = Client::new(theirs, peer, true);
+        connection::serve_requests(&reader, &mut client).await;
+        drop((client, counted));
     }));
     let (parts, mut body) = request.into_parts();
     let mut head = Vec::with_capacity(1024);

@@ -15,8 +15,8 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 
 use monoio::buf::IoBuf;
-use monoio::io::AsyncReadRent;
 use monoio::io::AsyncWriteRent;
+use monoio::io::CancelableAsyncReadRent;
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 use rustls::Connection;
@@ -25,9 +25,12 @@ use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::stream::Unread;
 use crate::net::stream::transfer;
+use crate::net::stream::transfer::Patience;
 
 /// Received at once: three of TLS's longest records, 16 KiB and a little each (RFC 8446 §5.2).
 const RECEIVE_BYTES: usize = 52 * 1024;
+/// Received at once for a user who wants no more than this: it waits for a peer that is silent.
+const FRUGAL_BYTES: usize = 512;
 /// Plaintext that is encrypted and sent at once.
 const SEAL_BYTES: usize = 64 * 1024;
 
@@ -202,18 +205,18 @@ impl State {
         out
     }
 
-    /// A buffer to receive ciphertext into, behind what is left of it.
-    fn lend(&mut self) -> Vec<u8> {
+    /// A buffer to receive `room` bytes of ciphertext into, behind what is left of it.
+    fn lend(&mut self, room: usize) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.received);
         buffer.drain(..self.start);
         self.start = 0;
-        buffer.reserve(RECEIVE_BYTES);
+        buffer.reserve(room);
         buffer
     }
 }
 
 /// Brings the handshake to its end, under the deadline that is armed.
-pub(super) async fn handshake<S: AsyncReadRent + AsyncWriteRent>(
+pub(super) async fn handshake<S: CancelableAsyncReadRent + AsyncWriteRent>(
     session: &Session,
     socket: &mut S,
     deadline: &DeadlineSlot,
@@ -229,7 +232,7 @@ pub(super) async fn handshake<S: AsyncReadRent + AsyncWriteRent>(
             return Ok(());
         }
         let fed = if session.state.borrow().ciphertext().is_empty() {
-            receive(session, socket, deadline).await
+            receive(session, socket, deadline, RECEIVE_BYTES, Patience::Endless).await
         } else {
             Ok(1)
         };
@@ -248,29 +251,33 @@ pub(super) async fn handshake<S: AsyncReadRent + AsyncWriteRent>(
 }
 
 /// Receives ciphertext; 0 is the end of the socket.
-async fn receive<S: AsyncReadRent>(
+async fn receive<S: CancelableAsyncReadRent>(
     session: &Session,
     source: &mut S,
     deadline: &DeadlineSlot,
+    room: usize,
+    patience: Patience,
 ) -> io::Result<usize> {
-    let buffer = session.state.borrow_mut().lend();
+    let buffer = session.state.borrow_mut().lend(room);
     let at = buffer.len();
-    let (received, buffer) = transfer::recv(source, deadline, buffer, at, usize::MAX).await;
+    let (received, buffer) =
+        transfer::recv(source, deadline, buffer, at, usize::MAX, patience).await;
     session.state.borrow_mut().received = buffer;
     received
 }
 
 /// As [`transfer::recv`], through the session if there is one.
-pub(super) async fn recv<S: AsyncReadRent>(
+pub(super) async fn recv<S: CancelableAsyncReadRent>(
     session: Option<&Session>,
     source: &mut S,
     deadline: &DeadlineSlot,
     mut buffer: Vec<u8>,
     at: usize,
     bytes_max: usize,
+    patience: Patience,
 ) -> (io::Result<usize>, Vec<u8>) {
     let Some(session) = session else {
-        return transfer::recv(source, deadline, buffer, at, bytes_max).await;
+        return transfer::recv(source, deadline, buffer, at, bytes_max, patience).await;
     };
     let end = at.saturating_add(bytes_max).min(buffer.capacity());
     if at >= end {
@@ -288,7 +295,11 @@ pub(super) async fn recv<S: AsyncReadRent>(
             Ok(Decrypted::Starved) => {}
             Err(error) => return (Err(error), buffer),
         }
-        match receive(session, source, deadline).await {
+        let room = match end - at {
+            ..=FRUGAL_BYTES => FRUGAL_BYTES,
+            _ => RECEIVE_BYTES,
+        };
+        match receive(session, source, deadline, room, patience.clone()).await {
             // Without the peer's word for it, an end may be a cut: rustls fails the next read.
             Ok(0) => {
                 let noted = session.state.borrow_mut().note_end();
@@ -297,7 +308,10 @@ pub(super) async fn recv<S: AsyncReadRent>(
                 }
             }
             Ok(_) => {}
-            Err(error) => return (Err(error), buffer),
+            Err(error) => {
+                session.release_buffers();
+                return (Err(error), buffer);
+            }
         }
     }
 }

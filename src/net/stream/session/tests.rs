@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use crate::net::clock;
 use crate::net::deadline::Cut;
+use crate::net::deadline::SILENCE_MS;
 use crate::net::driver::spawn;
 use crate::net::loopback::certified;
 use crate::net::loopback::connection;
@@ -15,6 +17,7 @@ use crate::net::loopback::stream_pair;
 use crate::net::loopback::tls_pair;
 use crate::net::stream::Stream;
 use crate::net::stream::Unread;
+use crate::net::stream::is_silence;
 use crate::net::tls::client::HandshakeFault;
 use crate::net::tls::client::TlsClient;
 use crate::net::tls::trust::Trust;
@@ -231,6 +234,28 @@ fn bytes_that_are_no_records_end_the_connection_for_good() {
         for _ in 0..2 {
             let (got, _) = client.recv_append(Vec::with_capacity(8)).await;
             assert_eq!(got.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    });
+}
+
+#[test]
+fn a_silent_receive_gives_its_buffers_back_and_the_session_goes_on() {
+    on_each_driver(async |core| {
+        let (mut client, mut server) = tls_pair(&core.deadlines).await;
+        for round in 1..3 {
+            let waiting = server.recv_unless_silent(Vec::with_capacity(64), 0, 64);
+            let mut waiting = Box::pin(waiting);
+            assert!(poll_once(waiting.as_mut()).await.is_none());
+            let long_after_ms = clock::monotonic_ms() + 3_600_000 * round;
+            core.deadlines.sweep(long_after_ms);
+            core.deadlines.sweep(long_after_ms + SILENCE_MS);
+            let (received, buffer) = waiting.as_mut().await;
+            drop(waiting);
+            assert!(is_silence(&received.unwrap_err()));
+            client.send_all(b"again".to_vec(), 0..5).await.0.unwrap();
+            server.readable().await.unwrap();
+            let (received, buffer) = server.recv_unless_silent(buffer, 0, 64).await;
+            assert_eq!((received.unwrap(), &buffer[..]), (5, &b"again"[..]));
         }
     });
 }
