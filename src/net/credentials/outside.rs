@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,33 +31,24 @@ const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
 /// HTTP over blocking sockets.
 pub(super) struct Http {
-    agent: Agent,
+    trust: Trust,
+    /// Made for the first call: with keys in the environment there is none, and the system's authorities need not be read.
+    agent: OnceLock<Agent>,
     /// `AWS_ENDPOINT_URL_STS`: where requests to STS go instead, with the Host that was signed.
     sts: Option<Uri>,
 }
 
 impl Http {
     pub(super) fn new(trust: &Trust, sts: Option<Uri>) -> Self {
-        let roots: Vec<Certificate<'static>> = trust
-            .certificates()
-            .iter()
-            .map(|der| Certificate::from_der(der.as_ref()).to_owned())
-            .collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_connect(Some(Duration::from_millis(CONNECT_MS_MAX)))
-            .timeout_global(Some(Duration::from_millis(CALL_MS_MAX)))
-            .tls_config(tls);
         Self {
-            agent: config.build().into(),
+            trust: trust.clone(),
+            agent: OnceLock::new(),
             sts,
         }
+    }
+
+    fn agent(&self) -> &Agent {
+        self.agent.get_or_init(|| agent(&self.trust))
     }
 
     /// Sends a request for STS to the endpoint that stands in for it.
@@ -79,6 +71,26 @@ impl Http {
     }
 }
 
+fn agent(trust: &Trust) -> Agent {
+    let roots: Vec<Certificate<'static>> = trust
+        .certificates()
+        .iter()
+        .map(|der| Certificate::from_der(der.as_ref()).to_owned())
+        .collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
+        .build();
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_connect(Some(Duration::from_millis(CONNECT_MS_MAX)))
+        .timeout_global(Some(Duration::from_millis(CALL_MS_MAX)))
+        .tls_config(tls);
+    config.build().into()
+}
+
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Http")
@@ -96,7 +108,7 @@ impl HttpSend for Http {
         let failed = |cause: ureq::Error| Error::unexpected(format!("{place}: {}", told(&cause)));
         let (parts, body) = request.into_parts();
         let request = http::Request::from_parts(parts, body.to_vec());
-        let (parts, mut body) = self.agent.run(request).map_err(failed)?.into_parts();
+        let (parts, mut body) = self.agent().run(request).map_err(failed)?.into_parts();
         let bytes = body
             .with_config()
             .limit(ANSWER_BYTES_MAX)
