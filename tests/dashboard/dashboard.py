@@ -1,4 +1,4 @@
-"""The dashboard as a browser shows it: the demo serves, requests come, the page is read.
+"""The dashboard as a browser shows it: the demo serves, requests come, the page is read. And the report of `bench`.
 
 Every check is an assertion; the first that fails ends the run with its words."""
 
@@ -227,6 +227,51 @@ def check_contrast(page):
         assert found >= 4.5, f"{selector} has a contrast of {found:.2f}"
 
 
+class Report:
+    """The page of `bench --html` in one window; it must say everything by itself."""
+
+    def __init__(self, browser, path, viewport, scheme="light"):
+        self.page = browser.new_context(viewport=viewport, color_scheme=scheme).new_page()
+        self.outside, self.errors = [], []
+        self.page.on("request", lambda request: request.url == path.as_uri() or self.outside.append(request.url))
+        self.page.on("console", lambda message: self.errors.append(message.text))
+        self.page.goto(path.as_uri())
+
+    def check(self):
+        assert not self.outside and not self.errors, (self.outside, self.errors)
+        width, inside = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert width <= inside, f"the report is {width} wide in a window of {inside}"
+        drawn = self.page.evaluate("[...document.querySelectorAll('svg')].map((svg) => [...svg.querySelectorAll('path')].map((path) => Math.ceil(path.getTotalLength())))")
+        assert len(drawn) == 3 and all(lengths and min(lengths) > 100 for lengths in drawn), drawn
+        assert self.page.locator("pre").inner_text().count("stored whole") == 4
+        for selector in ("body", ".good", ".note", ".key", "pre"):
+            found = contrast(self.page, selector)
+            assert found >= 4.5, f"{selector} of the report has a contrast of {found:.2f}"
+        for picture in self.page.evaluate(TEXT_BOXES):
+            for number, (text, left, top, right, bottom, size) in enumerate(picture):
+                assert size >= 9.5, f"{text} has letters of {size:.1f} pixels"
+                assert left >= 0 and right <= inside, f"{text} from {left:.0f} to {right:.0f} leaves a window of {inside}"
+                for other, l, t, r, b, _ in picture[:number]:
+                    apart = right <= l or r <= left or bottom <= t or b <= top
+                    assert apart, f"'{text}' and '{other}' lie on each other"
+
+
+# Of each plot its texts, as wide and high as their letters are about, and the size of these.
+TEXT_BOXES = """[...document.querySelectorAll('svg')].map((svg) => [...svg.querySelectorAll('text')].map((text) => {
+    const box = text.getBoundingClientRect(), air = box.height * 0.2, scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    return [text.textContent, box.left, box.top + air, box.right, box.bottom - air, scale * parseFloat(getComputedStyle(text).fontSize)];
+}))"""
+
+
+def check_report(browser, binary, api):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "report.html")
+        command = [binary, "bench", "--target", api, "--rate", "300", "--duration", "4", "--warm-up", "1", "--ladder", "--quiet", "--html", path]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        for viewport, scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")):
+            Report(browser, path, viewport, scheme).check()
+
+
 def run(arguments):
     random.seed(7)
     shots = arguments.screenshots and pathlib.Path(arguments.screenshots)
@@ -259,12 +304,13 @@ def run(arguments):
                 picture(watched.page, shots / f"{name}.png", full_page=True)
         for watched in (wide, dark, narrow):
             watched.check_quiet()
+        check_report(browser, arguments.binary, api)
         check_end(wide, process)
         if shots:
             picture(wide.page, shots / "dashboard-lost.png")
         assert not wide.outside, wide.outside
         browser.close()
-    print(f"the dashboard showed {traffic.total} requests right, in wide, dark and narrow windows")
+    print(f"the dashboard showed {traffic.total} requests right, in wide, dark and narrow windows; so is the report of bench")
 
 
 def picture(page, path, **options):

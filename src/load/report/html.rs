@@ -12,15 +12,18 @@ use crate::load::report::plot::Line;
 use crate::load::report::text;
 use crate::load::series::Second;
 
+/// In a narrow window the pictures shrink; the last two rules keep their letters and lines from shrinking with them.
 const STYLE: &str = ":root{color-scheme:light dark;--ink:#1c2430;--soft:#667;--rule:#d8dce3;--back:#fff;--a:#1f6feb;--b:#c2410c;--c:#15803d;--d:#7c3aed}\
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa4b2;--rule:#333b47;--back:#12161c;--a:#6ea8fe;--b:#fb923c;--c:#4ade80;--d:#c4b5fd}}\
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:60rem;margin:2rem auto;padding:0 1rem}\
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}figure{margin:0}svg{width:100%;height:auto}\
-text{font:11px system-ui,sans-serif;fill:var(--soft)}.grid{stroke:var(--rule);stroke-width:1}.line{fill:none;stroke-width:1.6;stroke-linejoin:round}\
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}figure{margin:0}svg{width:100%;height:auto;overflow:visible}.about{overflow-wrap:anywhere}\
+text{font:11px system-ui,sans-serif;fill:var(--soft)}\
+.grid{stroke:var(--rule);stroke-width:1}.line{fill:none;stroke-width:1.6;stroke-linejoin:round}\
 .line.a{stroke:var(--a)}.line.b{stroke:var(--b)}.line.c{stroke:var(--c)}.line.d{stroke:var(--d)}\
-.key{margin-right:1rem;color:var(--soft)}.key::before{content:\"\";display:inline-block;width:.9em;height:.2em;margin-right:.4em;vertical-align:middle;background:currentColor}\
+.key,.note{margin-right:1rem;color:var(--soft)}.key{display:inline-block}.key::before{content:\"\";display:inline-block;width:.9em;height:.2em;margin-right:.4em;vertical-align:middle;background:currentColor}\
 .key.a::before{background:var(--a)}.key.b::before{background:var(--b)}.key.c::before{background:var(--c)}.key.d::before{background:var(--d)}\
-pre{overflow-x:auto;font:12px/1.5 ui-monospace,monospace;border:1px solid var(--rule);border-radius:6px;padding:.8rem}.bad{color:var(--b);font-weight:600}.good{color:var(--c);font-weight:600}";
+pre{overflow-x:auto;font:12px/1.5 ui-monospace,monospace;border:1px solid var(--rule);border-radius:6px;padding:.8rem}.bad{color:var(--b);font-weight:600}.good{color:var(--c);font-weight:600}\
+@media(max-width:40rem){text{font-size:15px}.line{stroke-width:2.4}}@media(max-width:28rem){text{font-size:22px}.line{stroke-width:3.2}}";
 
 /// The whole page.
 #[must_use]
@@ -33,7 +36,7 @@ pub fn render(report: &Report<'_>) -> String {
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <title>sluicegate bench</title><style>{STYLE}</style><h1>sluicegate bench</h1><p>{} {verdict}</p>",
+         <title>sluicegate bench</title><style>{STYLE}</style><h1>sluicegate bench</h1><p class=\"about\">{}<br>{verdict}</p>",
         escaped(report.url),
     );
     if let Some(run) = &report.run {
@@ -53,7 +56,7 @@ fn plots(out: &mut String, report: &Report<'_>, run: &Measured) {
     out.push_str("<h2>Latency over time</h2>");
     out.push_str(&over_time(seconds));
     let warm_up = report.plan.warm_up.as_secs_f64();
-    out.push_str(&format!("<p class=\"key\">the first {warm_up} s are warm-up and in no figure</p><h2>Requests a second</h2>"
+    out.push_str(&format!("<p class=\"note\">the first {warm_up} s are warm-up and in no figure</p><h2>Requests a second</h2>"
     ));
     out.push_str(&rate_over_time(seconds));
 }

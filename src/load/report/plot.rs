@@ -2,11 +2,13 @@
 
 /// The drawing area in user units; the page scales it.
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 280.0;
+const HEIGHT: f64 = 310.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 34.0;
+/// Room for the unit above the highest label, and for the labels and the title below; at twice the size, too, which a narrow
+/// window has (`html.rs`).
+const TOP: f64 = 40.0;
+const BOTTOM: f64 = 54.0;
 
 /// One line of a plot.
 #[derive(Clone, Debug)]
@@ -130,14 +132,14 @@ pub fn draw(label: &str, x: &Axis<'_>, y: &Axis<'_>, lines: &[Line<'_>]) -> Stri
         out.push_str(&format!("<line class=\"grid\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{TOP}\" y2=\"{1:.1}\"/><text x=\"{0:.1}\" y=\"{2:.1}\" text-anchor=\"middle\">{text}</text>",
             across(*at),
             HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM + 15.0,
+            HEIGHT - BOTTOM + 21.0,
         ));
     }
     out.push_str(&format!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text><text x=\"2\" y=\"{:.1}\">{}</text>",
         WIDTH - RIGHT,
-        HEIGHT - 3.0,
+        HEIGHT - 7.0,
         x.title,
-        TOP - 4.0,
+        TOP - 24.0,
         y.title,
     ));
     for line in lines {
