@@ -10,6 +10,7 @@ use crate::api::gateway_response::ResponseType;
 use crate::pipeline::body_plan::ConversionKind;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::identity::Identity;
+use crate::pipeline::spans::notes::SpanNotes;
 use crate::pipeline::trace_context::TraceContext;
 
 /// Characters of an API key that a log shows, its last ones.
@@ -79,6 +80,8 @@ pub struct ExchangeRecord {
     refused: Cell<Option<u16>>,
     fault: RefCell<Option<GatewayFault>>,
     texts: RefCell<Vec<(&'static str, String)>>,
+    /// Only of an exchange whose spans are recorded.
+    spans: RefCell<Option<Box<SpanNotes>>>,
 }
 
 impl ExchangeRecord {
@@ -122,6 +125,23 @@ impl ExchangeRecord {
     pub fn tell_trace(&self, trace: &TraceContext) {
         self.tell("sluicegate.traceId", trace.trace_id());
         self.tell("sluicegate.spanId", trace.span_id());
+    }
+
+    /// The spans of this exchange are recorded.
+    pub fn record_spans(&self, trace: TraceContext) {
+        self.spans.replace(Some(Box::new(SpanNotes::new(trace))));
+    }
+
+    /// Notes something for the spans, if there are any.
+    pub fn note_for_spans(&self, note: impl FnOnce(&mut SpanNotes)) {
+        if let Some(notes) = self.spans.borrow_mut().as_deref_mut() {
+            note(notes);
+        }
+    }
+
+    /// Reads what was noted for the spans; `None` if they are not recorded.
+    pub fn with_spans<T>(&self, read: impl FnOnce(&SpanNotes) -> T) -> Option<T> {
+        self.spans.borrow().as_deref().map(read)
     }
 
     /// By which API key; of its value only the end is kept.
@@ -254,6 +274,12 @@ impl ExchangeRecord {
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         self.status.get()
+    }
+
+    /// When the request's head was complete, in microseconds of the monotonic clock.
+    #[must_use]
+    pub const fn begun_us(&self) -> u64 {
+        self.begun_us
     }
 
     /// Microseconds from the request's head to `now_us`.

@@ -35,6 +35,7 @@ pub mod s3_permission;
 pub mod sidecar;
 pub mod sign;
 pub mod signature_fault;
+pub mod spans;
 pub mod store_path;
 pub mod template_choice;
 mod template_run;

@@ -13,6 +13,8 @@ const TRACEPARENT_BYTES: usize = 55;
 const FLAGS_KEPT: u8 = 0b11;
 /// A trace that begins here: its id is random, and nobody has decided to record it.
 const FLAGS_OF_NEW: u8 = 0b10;
+/// The flag of a trace that is recorded.
+const SAMPLED: u8 = 0b01;
 
 const TRACEPARENT: &[u8] = b"traceparent";
 const TRACESTATE: &[u8] = b"tracestate";
@@ -23,13 +25,16 @@ pub struct TraceContext {
     trace_id: [u8; TRACE_ID_DIGITS],
     span_id: [u8; SPAN_ID_DIGITS],
     flags: u8,
-    /// The trace is the client's.
-    continues: bool,
+    /// The client's span, if the trace is the client's.
+    parent_id: Option<[u8; SPAN_ID_DIGITS]>,
+    /// The span of the call to the upstream, where it has one of its own.
+    call_span_id: Option<[u8; SPAN_ID_DIGITS]>,
 }
 
 /// What a client says of its trace.
 struct Parent {
     trace_id: [u8; TRACE_ID_DIGITS],
+    span_id: [u8; SPAN_ID_DIGITS],
     flags: u8,
 }
 
@@ -40,19 +45,67 @@ impl TraceContext {
         let (for_trace, for_span) = random.split_at(TRACE_ID_DIGITS / 2);
         let span_id = hex(for_span);
         match sole(client).and_then(read) {
-            Some(Parent { trace_id, flags }) => Self {
-                trace_id,
+            Some(parent) => Self {
+                trace_id: parent.trace_id,
                 span_id,
-                flags: flags & FLAGS_KEPT,
-                continues: true,
+                flags: parent.flags & FLAGS_KEPT,
+                parent_id: Some(parent.span_id),
+                call_span_id: None,
             },
             None => Self {
                 trace_id: hex(for_trace),
                 span_id,
                 flags: FLAGS_OF_NEW,
-                continues: false,
+                parent_id: None,
+                call_span_id: None,
             },
         }
+    }
+
+    /// The same trace, recorded or not.
+    #[must_use]
+    pub const fn recorded(self, sampled: bool) -> Self {
+        let flags = if sampled {
+            self.flags | SAMPLED
+        } else {
+            self.flags & !SAMPLED
+        };
+        Self { flags, ..self }
+    }
+
+    /// The same trace, with a span of its own for the call to the upstream.
+    #[must_use]
+    pub fn with_call_span(self, random: &[u8; SPAN_ID_DIGITS / 2]) -> Self {
+        Self {
+            call_span_id: Some(hex(random)),
+            ..self
+        }
+    }
+
+    /// Whether the trace is recorded.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The flags that are passed on.
+    #[must_use]
+    pub const fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    /// The client's span in the trace; `None` if the trace begins here.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<&str> {
+        let id = self.parent_id.as_ref()?;
+        std::str::from_utf8(id).ok()
+    }
+
+    /// What the upstream is told to be part of: the call's span, else the exchange's.
+    #[must_use]
+    pub fn call_span_id(&self) -> &str {
+        let id = self.call_span_id.as_ref().unwrap_or(&self.span_id);
+        std::str::from_utf8(id).unwrap_or_default()
     }
 
     /// The trace's id: 32 lower-case hex digits.
@@ -73,12 +126,12 @@ impl TraceContext {
         let value = format!(
             "00-{}-{}-{:02x}",
             self.trace_id(),
-            self.span_id(),
+            self.call_span_id(),
             self.flags
         );
         out.set(TRACEPARENT, value.as_bytes());
         out.remove(TRACESTATE);
-        if self.continues {
+        if self.parent_id.is_some() {
             for value in client.all(TRACESTATE) {
                 out.push(TRACESTATE, value);
             }
@@ -106,9 +159,13 @@ fn read(value: &[u8]) -> Option<Parent> {
         _ => rest.is_empty() || rest.starts_with(b"-"),
     };
     let trace_id: [u8; TRACE_ID_DIGITS] = id(trace_id)?;
-    let _: [u8; SPAN_ID_DIGITS] = id(parent_id)?;
+    let span_id = id(parent_id)?;
     let flags = byte(flags)?;
-    ends_there.then_some(Parent { trace_id, flags })
+    ends_there.then_some(Parent {
+        trace_id,
+        span_id,
+        flags,
+    })
 }
 
 /// An id of lower-case hex digits that are not all zero.
@@ -234,6 +291,21 @@ mod tests {
         ] {
             assert_eq!(sent(&[("traceparent", &parent)]), [wanted.as_str()]);
         }
+    }
+
+    #[test]
+    fn a_call_with_a_span_of_its_own_is_what_the_upstream_belongs_to() {
+        let parent = format!("00-{TRACE}-00f067aa0ba902b7-00");
+        let client = fields(&[("traceparent", &parent)]);
+        let trace = TraceContext::new(&client, &RANDOM);
+        assert!(!trace.is_sampled());
+        let trace = trace.recorded(true).with_call_span(&[0xcd; 8]);
+        assert_eq!(trace.parent_id(), Some("00f067aa0ba902b7"));
+        let mut out = Fields::new();
+        trace.write(&client, &mut out);
+        let wanted = format!("00-{TRACE}-cdcdcdcdcdcdcdcd-01");
+        assert_eq!(out.get(b"traceparent"), Some(wanted.as_bytes()));
+        assert_eq!(trace.recorded(false).flags(), 0);
     }
 
     #[test]
