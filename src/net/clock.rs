@@ -42,6 +42,12 @@ pub fn monotonic_ms() -> u64 {
     u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Nanoseconds since the epoch, precise, for spans. A clock set before 1970 reads as 1970.
+#[must_use]
+pub fn unix_ns() -> u64 {
+    u64::try_from(precise_time_of_day().as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Microseconds that only grow, counted from the first call in this process, for latencies.
 #[must_use]
 pub fn monotonic_us() -> u64 {

@@ -52,6 +52,7 @@ use crate::serve::send::Answer;
 use crate::serve::settings::GatewaySettings;
 use crate::serve::settings::REGION_DEFAULT;
 use crate::serve::source_address::source_ip;
+use crate::serve::span_notes;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::wire::http1::fields::Fields;
 use crate::wire::http1::framing::BodyFraming;
@@ -94,6 +95,7 @@ pub async fn exchange(
     };
     let ids = RequestIds::new(&random, now.unix, head.fields.last(b"x-amzn-trace-id"))
         .in_trace(core.trace_context(head, &record));
+    span_notes::client(&record, client.peer);
     let trusted = &core.settings.edge.trusted_proxies;
     let source_ip = source_ip(trusted, client.peer, &head.fields);
     let context = RequestContext {
@@ -367,6 +369,7 @@ async fn forward<'c>(
     if request.body().sends_body {
         record.set_request_conversion(request.body().content.kind());
     }
+    span_notes::store_call(record, core, &request);
     record.integration_begins(clock::monotonic_us());
     let of_store = &core.settings.credentials;
     let keys = gateway.roles.signing_keys(&request, of_store);
@@ -471,7 +474,10 @@ fn note_key(context: &RequestContext<'_>, metered: &Metered<'_, '_>) {
 pub(super) fn note_answer(record: &ExchangeRecord, answer: &Result<Answer, CallFailure>) {
     let now_us = clock::monotonic_us();
     let head = match answer {
-        Ok(answer) => answer.head(),
+        Ok(answer) => {
+            span_notes::answer(record, answer);
+            answer.head()
+        }
         Err(failure) => {
             if let Some(told) = failure.told() {
                 record.integration_failed(now_us, told);

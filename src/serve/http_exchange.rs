@@ -21,6 +21,7 @@ use crate::serve::reply;
 use crate::serve::reply::Reply;
 use crate::serve::send;
 use crate::serve::send::Answer;
+use crate::serve::span_notes;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::serve::upload::PartedBody;
 use crate::serve::upload::StreamedBody;
@@ -141,6 +142,7 @@ async fn send<'c>(
     if request.body().sends_body {
         record.set_request_conversion(request.body().content.kind());
     }
+    span_notes::http_call(record, request);
     record.integration_begins(clock::monotonic_us());
     let answered = call(
         core,

@@ -35,6 +35,7 @@ use crate::serve::random_bytes::RandomBytes;
 use crate::serve::region_hint::RegionHints;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::ServeSettings;
+use crate::serve::span_buffer::SpanBuffer;
 use crate::serve::spares::Spare;
 use crate::serve::spares::Spares;
 use crate::serve::upstreams::Upstreams;
@@ -116,6 +117,7 @@ pub struct Core {
     /// What it counts by series.
     series: CoreSeries,
     access_log: Option<LineBuffer>,
+    spans: Option<SpanBuffer>,
     upstreams: Upstreams,
     generation: Arc<Generation>,
     keys: RefCell<SigningKeyCache>,
@@ -139,6 +141,7 @@ impl Core {
         Self {
             payload_signing: settings.payload_signing.towards(&settings.endpoint),
             access_log: settings.access_log.clone().map(LineBuffer::new),
+            spans: settings.edge.spans.clone().map(SpanBuffer::new),
             upstream: upstreams.open(&settings.endpoint),
             settings,
             buffers: lasting.buffers,
@@ -174,6 +177,9 @@ impl Core {
         if let Some(log) = &self.access_log {
             log.write(exchange);
         }
+        if let Some(spans) = &self.spans {
+            spans.write(exchange);
+        }
     }
 
     /// Counts an exchange that is over, at `now_us` of the monotonic clock.
@@ -181,10 +187,13 @@ impl Core {
         self.metrics.tell(&self.series, record, now_us);
     }
 
-    /// Hands over the lines of the access log that wait.
-    pub fn flush_access_log(&self) {
+    /// Hands over the lines of the access log and the spans that wait.
+    pub fn flush_told(&self) {
         if let Some(log) = &self.access_log {
             log.flush();
+        }
+        if let Some(spans) = &self.spans {
+            spans.flush();
         }
     }
 
@@ -238,7 +247,7 @@ impl Core {
         signed
     }
 
-    /// The trace of a request and a span in it, if traces are followed.
+    /// The trace of a request and a span in it, if traces are followed; the record is told whether its spans are recorded.
     #[must_use]
     pub fn trace_context(
         &self,
@@ -249,7 +258,14 @@ impl Core {
             return None;
         }
         let random = self.random().ok()?;
-        let trace = TraceContext::new(&head.fields, &random);
+        let mut trace = TraceContext::new(&head.fields, &random);
+        if let Some(spans) = &self.spans {
+            trace = spans.decide(trace);
+            if trace.is_sampled() {
+                trace = trace.with_call_span(&self.random().ok()?);
+                record.record_spans(trace);
+            }
+        }
         record.tell_trace(&trace);
         Some(trace)
     }

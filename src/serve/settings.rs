@@ -24,6 +24,7 @@ use crate::serve::access_log::AccessLog;
 use crate::serve::apis::Apis;
 use crate::serve::connection_caps::ConnectionCaps;
 use crate::serve::roles::Roles;
+use crate::serve::span_buffer::SpanExport;
 
 pub use crate::pipeline::store_path::Addressing;
 
@@ -72,6 +73,8 @@ pub struct Edge {
     pub proxy_listen: Vec<ListenAt>,
     /// Whether clients' W3C traces go on towards upstreams.
     pub trace_context: bool,
+    /// Where spans of exchanges go; traces are followed then.
+    pub spans: Option<SpanExport>,
     /// Who may say whose connection or request it is.
     pub trusted_proxies: Vec<TrustedPeer>,
     /// How many connections may be open.

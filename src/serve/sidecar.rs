@@ -5,12 +5,8 @@ use std::pin::pin;
 use crate::api::content_handling::Conversion;
 use crate::net::buffer::Class;
 use crate::net::clock;
-use crate::net::clock::Now;
-use crate::pipeline::access_log::ToldExchange;
 use crate::pipeline::body_plan::BodyContent;
-use crate::pipeline::context::RequestContext;
 use crate::pipeline::exchange_record::ExchangeRecord;
-use crate::pipeline::request_ids::RequestIds;
 use crate::pipeline::s3_operation::S3Operation;
 use crate::pipeline::s3_operation::S3Request;
 use crate::pipeline::sidecar::allow_list::AllowList;
@@ -55,6 +51,10 @@ use crate::serve::settings::SidecarSettings;
 use crate::serve::sidecar_fault::Failure;
 use crate::serve::sidecar_fault::call_failure;
 use crate::serve::sidecar_fault::upload_failure;
+use crate::serve::sidecar_told::Peer;
+use crate::serve::sidecar_told::note_fault;
+use crate::serve::sidecar_told::tell;
+use crate::serve::span_notes;
 use crate::serve::upload;
 use crate::serve::upload::CHUNK_BYTES_NON_ZERO;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
@@ -167,61 +167,6 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     next
 }
 
-/// What a log may ask of the client's connection.
-struct Peer {
-    /// Empty if no log will ask for it.
-    source_ip: String,
-    is_secure: bool,
-}
-
-impl Peer {
-    fn of(client: &Client, record: &ExchangeRecord) -> Self {
-        let source_ip = record.keeps_texts().then(|| client.peer.source_ip());
-        Self {
-            source_ip: source_ip.unwrap_or_default(),
-            is_secure: client.is_secure,
-        }
-    }
-}
-
-/// Notes what the sidecar says by itself.
-fn note_fault(record: &ExchangeRecord, fault: &S3Fault) {
-    record.set_refused(fault.status);
-    record.tell("error.message", &fault.message);
-    record.tell("error.responseType", fault.code);
-}
-
-/// Tells of an exchange that is over.
-fn tell(
-    core: &Core,
-    now: Now,
-    ids: &LateIds<'_>,
-    peer: &Peer,
-    record: &ExchangeRecord,
-    head: Option<&RequestHead>,
-) {
-    let unread = RequestIds::default();
-    let context = RequestContext {
-        // Only a log asks for them.
-        ids: if record.keeps_texts() {
-            ids.made()
-        } else {
-            &unread
-        },
-        time: now.unix,
-        time_millis: now.millis,
-        source_ip: &peer.source_ip,
-        is_secure: peer.is_secure,
-        record,
-    };
-    core.tell(&ToldExchange {
-        context: &context,
-        head,
-        table: None,
-        ended_us: clock::monotonic_us(),
-    });
-}
-
 /// What the checks of a head leave to its body.
 struct Admitted<'s> {
     /// What the chunks of the body must be signed by.
@@ -250,6 +195,7 @@ async fn answer(
     .await
     {
         Ok((upload, payload)) => {
+            span_notes::forwarded_call(record, core, head, &forwarded);
             record.integration_begins(clock::monotonic_us());
             let answer = send(core, head, &forwarded, upload, payload).await;
             note_answer(record, &answer);
@@ -271,10 +217,12 @@ async fn make_ready<'c>(
     (forwarded, record): (&mut Forwarded, &ExchangeRecord),
 ) -> Result<(Upload<'c>, Payload), Failure> {
     let settings = &core.settings;
+    let trace = core.trace_context(head, record);
+    span_notes::client(record, client.peer);
     let received = Received::of(head, &sidecar.domains)?;
     let authority = settings.endpoint.authority();
     forwarded.read(&received, head, authority, sidecar.addressing)?;
-    if let Some(trace) = core.trace_context(head, record) {
+    if let Some(trace) = trace {
         trace.write(&head.fields, &mut forwarded.fields);
     }
     let admitted = admit(core, sidecar, head, &received, forwarded, record)?;

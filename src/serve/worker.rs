@@ -72,7 +72,7 @@ pub async fn run(
         }
         // Also what lets a core without requests leave the settings of before.
         let core = worker.core();
-        core.flush_access_log();
+        core.flush_told();
         core.publish_upstreams(&lasting.ejections);
         drop(core);
         if polls.is_multiple_of(POLLS_BETWEEN_TRIMS) {
@@ -199,7 +199,7 @@ impl Worker {
         let core = Rc::new(Core::new(generation, &self.lasting));
         self.head_rules.set(HeadRules::of(&core));
         let before = self.core.replace(core);
-        before.flush_access_log();
+        before.flush_told();
     }
 
     /// Counts a connection for as long as the guard lives.

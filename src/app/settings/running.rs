@@ -248,6 +248,7 @@ fn edge(args: &RunArgs, file: &ConfigFile) -> Result<Edge, SettingsError> {
         tls: tls_section::servers(file)?,
         proxy_listen: resolve_all(proxy_listen)?,
         trace_context: args.trace_context.or(server.trace_context) == Some(true),
+        spans: None,
         trusted_proxies: trusted.iter().map(|range| range.0).collect(),
         caps: ConnectionCaps {
             total_max: limit(total),
