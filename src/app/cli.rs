@@ -23,6 +23,8 @@ use crate::app::settings::names::DomainName;
 use crate::app::settings::names::Region;
 use crate::app::settings::names::StageName;
 use crate::app::settings::names::StageVariable;
+use crate::app::settings::otlp::CollectorUrl;
+use crate::app::settings::otlp::Ratio;
 use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
@@ -337,6 +339,12 @@ pub struct RunArgs {
     /// Pass the W3C trace of requests on to the store, as a span of its own; requests without one begin one
     #[arg(long, env = "SLUICEGATE_TRACE_CONTEXT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub trace_context: Option<bool>,
+    /// OpenTelemetry collector that gets the spans of requests by OTLP/HTTP, http://host:port [default: OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, env = "SLUICEGATE_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true, value_parser = Unshown::<CollectorUrl>::default())]
+    pub otlp_endpoint: Option<CollectorUrl>,
+    /// Part of the requests without a trace of their own that is recorded, 0 to 1 [default: OTEL_TRACES_SAMPLER, 1]
+    #[arg(long, env = "SLUICEGATE_OTLP_SAMPLE_RATIO", value_name = "RATIO")]
+    pub otlp_sample_ratio: Option<Ratio>,
     /// Least severity that is logged [default: info]
     #[arg(long, env = "SLUICEGATE_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,

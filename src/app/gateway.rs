@@ -13,6 +13,10 @@ use crate::app::admin::AdminState;
 use crate::app::exit::Exit;
 use crate::app::exit::Failure;
 use crate::app::notify::Notifier;
+#[cfg(feature = "otlp")]
+use crate::app::otlp::Exporter;
+#[cfg(feature = "otlp")]
+use crate::app::otlp::RunningExporter;
 use crate::app::plan::Made;
 use crate::app::plan::Plan;
 use crate::app::plan::quota_records;
@@ -45,6 +49,8 @@ pub struct Gateway {
     watch: SignalWatch,
     quota_state: Option<QuotaState>,
     access_log: Option<(Receiver<Vec<u8>>, Target, Arc<LineCounts>)>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
     settings_kept: SettingsKept,
     notifier: Option<Arc<Notifier>>,
     workers: usize,
@@ -91,6 +97,12 @@ impl Gateway {
             }
             None => (None, None),
         };
+        #[cfg(feature = "otlp")]
+        let exporter = plan.run.otlp.take().map(|otlp| {
+            let (spans, exporter) = Exporter::new(otlp);
+            plan.run.edge.spans = Some(spans);
+            exporter
+        });
         let Made { settings, renewals } = plan.make(access_log.clone())?;
         let bound = server::bind_with(Arc::new(settings), inherited).map_err(failure)?;
         let admin = admin::bind(admin_listen, admin_default)?;
@@ -124,6 +136,8 @@ impl Gateway {
             watch,
             quota_state,
             access_log: batches,
+            #[cfg(feature = "otlp")]
+            exporter,
             settings_kept,
             notifier,
             workers,
@@ -159,6 +173,8 @@ impl Gateway {
             AccessLogWriter::start(batches, target, counts, Arc::clone(&lifecycle))
         };
         let writer = self.access_log.map(start).transpose()?;
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter.map(Exporter::start).transpose()?;
         let in_force = Arc::clone(&self.in_force);
         let count = move || quota_records(&in_force.generation().settings);
         let kept = self.quota_state.map(|state| state.keep(count)).transpose();
@@ -184,6 +200,8 @@ impl Gateway {
         if let Some(writer) = writer {
             writer.finish();
         }
+        #[cfg(feature = "otlp")]
+        exporter.into_iter().for_each(RunningExporter::finish);
         ended.map_err(failure)?;
         Ok(exit)
     }

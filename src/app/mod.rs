@@ -15,6 +15,8 @@ pub mod findings_report;
 pub mod gateway;
 pub mod logging;
 pub mod notify;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod output;
 pub mod plan;
 pub mod quota_state;

@@ -140,6 +140,7 @@ impl Reloader {
             let message = lines.collect::<Vec<String>>().join("\n");
             return Err(Failure::new(Exit::BadConfiguration, message));
         }
+        plan.run.edge.spans = before.edge.spans.clone();
         let chosen = plan.run.access_log.take();
         let log = self.access_log.as_ref();
         let access_log = log

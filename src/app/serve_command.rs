@@ -26,6 +26,7 @@ use crate::app::settings::identities;
 use crate::app::settings::metering;
 use crate::app::settings::metering::Counted;
 use crate::app::settings::metering::Metered;
+use crate::app::settings::otlp::OtlpSettings;
 use crate::app::settings::roles;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
@@ -92,7 +93,8 @@ fn load(
 ) -> Result<Plan, Failure> {
     let environment = Environment::of_process();
     let file = ConfigFile::given(args.run.config.as_deref())?;
-    let run = RunSettings::layered(&args.run, &file)?;
+    let mut run = RunSettings::layered(&args.run, &file)?;
+    run.export_spans(OtlpSettings::layered(&args.run, &environment, &file)?);
     let served = served_documents(&args.api, &args.import, &file)?;
     let anybody = served.iter().any(|one| one.import.ignore_authorizers);
     let documents = documents::load_all(&served)?;

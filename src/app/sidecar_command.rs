@@ -16,6 +16,7 @@ use crate::app::settings::file::ConfigFile;
 use crate::app::settings::file::SidecarSection;
 use crate::app::settings::files_read;
 use crate::app::settings::identities;
+use crate::app::settings::otlp::OtlpSettings;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::UpstreamSettings;
 use crate::net::address::ListenAt;
@@ -54,7 +55,8 @@ pub fn run(args: SidecarArgs) -> Result<Exit, Failure> {
 fn load(args: &SidecarArgs) -> Result<Plan, Failure> {
     let environment = Environment::of_process();
     let file = ConfigFile::given(args.run.config.as_deref())?;
-    let run = running(args, &file)?;
+    let mut run = running(args, &file)?;
+    run.export_spans(OtlpSettings::layered(&args.run, &environment, &file)?);
     let identities = identities::read(&file)?;
     let allow_lists = identities::allow_lists(&file)?;
     let section = &file.sections.sidecar;

@@ -2,8 +2,11 @@
 
 pub mod address;
 pub mod address_range;
+mod blocking_http;
 pub mod buffer;
 pub mod clock;
+#[cfg(feature = "otlp")]
+pub mod collector;
 pub mod credentials;
 pub mod deadline;
 pub mod driver;

@@ -39,6 +39,8 @@ mod methods;
 mod metrics;
 mod mock;
 mod multipart;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod program;
 mod proxies;
 mod reload;

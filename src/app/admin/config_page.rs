@@ -66,6 +66,7 @@ fn server(state: &AdminState, settings: &ServeSettings) -> Value {
         "drain_delay_ms": state.drain_times.delay_ms,
         "drain_timeout_ms": state.drain_times.ms_max,
         "trace_context": settings.edge.trace_context,
+        "exports_spans": settings.edge.spans.is_some(),
         "access_log": settings.access_log.is_some(),
         "log_level": logging::level_name(),
     })

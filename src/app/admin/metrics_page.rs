@@ -371,6 +371,28 @@ fn lifecycle(state: &AdminState, sums: &Sums, out: &mut Exposition) {
             counts.map(|(result, count)| ([("result", result)], count)),
         );
     }
+    spans(state, out);
+}
+
+/// What became of spans, where they are exported.
+fn spans(state: &AdminState, out: &mut Exposition) {
+    let generation = state.in_force.generation();
+    let Some(export) = &generation.settings.edge.spans else {
+        return;
+    };
+    let counts = export.counts();
+    let results = [
+        ("exported", &counts.exported),
+        ("dropped", &counts.dropped),
+        ("rejected", &counts.rejected),
+        ("undelivered", &counts.undelivered),
+    ];
+    labelled(
+        out,
+        "sluicegate_spans_total",
+        "Spans of requests by what became of them.",
+        results.map(|(result, count)| ([("result", result)], count.load(Ordering::Relaxed))),
+    );
 }
 
 fn refused_connections(sums: &Sums, out: &mut Exposition) {

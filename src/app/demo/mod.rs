@@ -32,6 +32,7 @@ use crate::app::settings::environment::Environment;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
 use crate::app::settings::metering;
+use crate::app::settings::otlp::OtlpSettings;
 use crate::app::settings::running::LISTEN_DEFAULT;
 use crate::app::settings::running::RunSettings;
 use crate::app::settings::upstream::REGION_DEFAULT;
@@ -63,7 +64,7 @@ const SAMPLE_OBJECT: &[u8] = include_bytes!("sluice.png");
 pub fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let environment = Environment::of_process();
     let file = ConfigFile::given(args.run.config.as_deref())?;
-    let mut running = RunSettings::layered(&args.run, &file)?;
+    let mut running = running(args, &environment, &file)?;
     logging::start(running.log);
     warn_of_settings_without_effect(&file);
     let data_dir = DataDir::open(args.data_dir.as_deref(), &environment)?;
@@ -136,6 +137,17 @@ fn document(table: Table) -> LoadedDocument {
         host: None,
         table,
     }
+}
+
+/// How it runs.
+fn running(
+    args: &DemoArgs,
+    environment: &Environment,
+    file: &ConfigFile,
+) -> Result<RunSettings, Failure> {
+    let mut running = RunSettings::layered(&args.run, file)?;
+    running.export_spans(OtlpSettings::layered(&args.run, environment, file)?);
+    Ok(running)
 }
 
 fn import_settings() -> ImportSettings {

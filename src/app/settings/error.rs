@@ -64,6 +64,10 @@ pub enum SettingsError {
     },
     /// Listeners with the PROXY protocol, and nobody whose word counts.
     NoTrustedProxies,
+    /// Spans are asked for, and traces are not to be followed.
+    SpansWithoutTraces,
+    /// Spans are asked for of a program that was built without the feature `otlp`.
+    NoOtlp,
     /// `[[tls]]` as a whole.
     Tls(String),
     /// A file for the access log, but no format.
@@ -126,6 +130,14 @@ impl fmt::Display for SettingsError {
             Self::NoTrustedProxies => f.write_str(
                 "listeners with the PROXY protocol (--proxy-listen, proxy_protocol of [[tls]]) without --trusted-proxies: name the \
                  addresses of the proxies, as 10.0.0.0/8, or their headers would say nothing",
+            ),
+            Self::SpansWithoutTraces => f.write_str(
+                "a collector of spans (--otlp-endpoint, OTEL_EXPORTER_OTLP_ENDPOINT) beside --trace-context=false: spans belong to \
+                 traces, so leave one of them out",
+            ),
+            Self::NoOtlp => f.write_str(
+                "--otlp-endpoint: this program was built without the feature otlp, so it exports no spans; build it with \
+                 `cargo build --features otlp`, or leave the option out",
             ),
             Self::Tls(message) => write!(f, "[[tls]]: {message}"),
             Self::AccessLogFileAlone => f.write_str(

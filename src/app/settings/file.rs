@@ -29,6 +29,8 @@ use crate::app::settings::names::VariableName;
 use crate::app::settings::names::VariableValue;
 use crate::app::settings::names::VisibleText;
 use crate::app::settings::names::is_visible;
+use crate::app::settings::otlp::CollectorUrl;
+use crate::app::settings::otlp::Ratio;
 use crate::app::settings::place::key_of;
 use crate::app::settings::place::key_of_line;
 use crate::app::settings::place::line_and_column;
@@ -120,6 +122,10 @@ pub struct ServerSection {
     pub drain_delay: Option<Seconds>,
     /// Whether clients' traces go on.
     pub trace_context: Option<bool>,
+    /// Collector of spans.
+    pub otlp_endpoint: Option<CollectorUrl>,
+    /// Part of new traces that is recorded.
+    pub otlp_sample_ratio: Option<Ratio>,
     /// Read everything again when a file changes.
     pub watch: Option<bool>,
     /// Folder of the quota counts.

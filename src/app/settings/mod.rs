@@ -16,6 +16,7 @@ pub mod finding_code;
 pub mod identities;
 pub mod metering;
 pub mod names;
+pub mod otlp;
 pub mod place;
 pub mod plan_sections;
 pub mod policy_file;

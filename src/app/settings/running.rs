@@ -12,6 +12,7 @@ use crate::app::settings::choices::LogFormat;
 use crate::app::settings::choices::LogLevel;
 use crate::app::settings::error::SettingsError;
 use crate::app::settings::file::ConfigFile;
+use crate::app::settings::otlp::OtlpSettings;
 use crate::app::settings::tls_section;
 use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ListenAddress;
@@ -75,6 +76,8 @@ pub struct RunSettings {
     pub admin: AdminListen,
     /// The access log, if there is one.
     pub access_log: Option<AccessLogSettings>,
+    /// Where spans go, if they are asked for: see [`RunSettings::export_spans`].
+    pub otlp: Option<OtlpSettings>,
 }
 
 /// What is logged, and how.
@@ -131,7 +134,14 @@ impl RunSettings {
             },
             admin: AdminListen::layered(args.admin.as_ref(), file)?,
             access_log: AccessLogSettings::layered(args, file)?,
+            otlp: None,
         })
+    }
+
+    /// Spans go there from now on, if there is a place. Traces are followed then.
+    pub fn export_spans(&mut self, otlp: Option<OtlpSettings>) {
+        self.edge.trace_context |= otlp.is_some();
+        self.otlp = otlp;
     }
 }
 
@@ -153,6 +163,7 @@ impl RunSettings {
             log,
             admin,
             access_log,
+            otlp,
         } = self;
         let tls = edge.tls.iter();
         let tls: Vec<_> = tls.map(|one| (&one.at, one.proxy_protocol)).collect();
@@ -173,6 +184,10 @@ impl RunSettings {
                 access_log.is_some().to_string(),
             ),
             ("server.access_log_file", format!("{log_file:?}")),
+            (
+                "server.otlp_endpoint or server.otlp_sample_ratio",
+                format!("{otlp:?}"),
+            ),
         ]
     }
 }

@@ -1,7 +1,6 @@
 //! What the credential chain needs of the world, blocking: it runs on a thread of its own.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,18 +13,16 @@ use reqsign_core::CommandOutput;
 use reqsign_core::Error;
 use reqsign_core::FileRead;
 use reqsign_core::HttpSend;
-use rustls::crypto::ring::default_provider;
 use ureq::Agent;
-use ureq::tls::Certificate;
-use ureq::tls::RootCerts;
-use ureq::tls::TlsConfig;
 
+use crate::net::blocking_http::agent;
+use crate::net::blocking_http::told;
 use crate::net::tls::trust::Trust;
 
 /// Until a connection stands. The metadata address of a machine that has none answers nothing; the SDKs wait as long.
-const CONNECT_MS_MAX: u64 = 1_000;
+const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// For a whole call. STS takes some hundred milliseconds.
-const CALL_MS_MAX: u64 = 5_000;
+const CALL_MAX: Duration = Duration::from_secs(5);
 /// Credentials are some kilobytes long.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024;
 
@@ -48,7 +45,8 @@ impl Http {
     }
 
     fn agent(&self) -> &Agent {
-        self.agent.get_or_init(|| agent(&self.trust))
+        self.agent
+            .get_or_init(|| agent(&self.trust, CONNECT_MAX, CALL_MAX))
     }
 
     /// Sends a request for STS to the endpoint that stands in for it.
@@ -69,26 +67,6 @@ impl Http {
         request.headers_mut().entry(HOST).or_insert(signed);
         Ok(())
     }
-}
-
-fn agent(trust: &Trust) -> Agent {
-    let roots: Vec<Certificate<'static>> = trust
-        .certificates()
-        .iter()
-        .map(|der| Certificate::from_der(der.as_ref()).to_owned())
-        .collect();
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
-        .build();
-    let config = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .timeout_connect(Some(Duration::from_millis(CONNECT_MS_MAX)))
-        .timeout_global(Some(Duration::from_millis(CALL_MS_MAX)))
-        .tls_config(tls);
-    config.build().into()
 }
 
 impl fmt::Debug for Http {
@@ -115,16 +93,6 @@ impl HttpSend for Http {
             .read_to_vec()
             .map_err(failed)?;
         Ok(http::Response::from_parts(parts, bytes.into()))
-    }
-}
-
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::HostNotFound => "the name stands for no address".to_owned(),
-        ureq::Error::Io(cause) => cause.to_string(),
-        ureq::Error::Rustls(cause) => cause.to_string(),
-        _ => "the call failed".to_owned(),
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) mod gateway;
 pub(crate) mod http2_client;
 pub(crate) mod message;
 pub(crate) mod object_api;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod program;
 pub(crate) mod sidecar;
 pub(crate) mod signer;

@@ -16,7 +16,10 @@ pub(crate) fn sluicegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("SLUICEGATE_") || text.starts_with("AWS_") {
+        if ["SLUICEGATE_", "AWS_", "OTEL_"]
+            .iter()
+            .any(|begin| text.starts_with(begin))
+        {
             command.env_remove(name);
         }
     }
