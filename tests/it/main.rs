@@ -15,6 +15,7 @@ mod compression;
 mod connection_caps;
 mod conversion_faults;
 mod credentials;
+mod dashboards;
 #[cfg(feature = "demo")]
 mod demo;
 mod deployment;
