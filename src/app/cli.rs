@@ -284,6 +284,9 @@ pub struct RunArgs {
         value_delimiter = ','
     )]
     pub trusted_proxies: Vec<TrustedRange>,
+    /// Let another process of the same user listen at the same TCP addresses, which is how an upgrade loses no client without a socket unit
+    #[arg(long, env = "SLUICEGATE_SHARE_PORT", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub share_port: Option<bool>,
     /// Connections of clients that may be open, 0 for no limit [default: 0]
     #[arg(long, env = "SLUICEGATE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<ConnectionCap>,

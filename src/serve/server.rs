@@ -94,6 +94,8 @@ fn remedy(cause: &io::Error) -> &'static str {
 pub struct Bound {
     in_force: Arc<InForce>,
     io_driver: DriverChoice,
+    /// Another process may listen at the same addresses.
+    share_port: bool,
     /// For each worker its listeners.
     groups: Vec<Vec<(ListeningSocket, Entrance)>>,
     addresses: Vec<ListenAt>,
@@ -130,6 +132,7 @@ pub fn bind_with(
         files: Vec::new(),
         inherited,
         io_driver: settings.io_driver,
+        share_port: settings.edge.share_port,
         in_force: Arc::new(InForce::new(Arc::clone(&settings))),
     };
     for listen in &settings.listen {
@@ -162,8 +165,15 @@ pub fn bind_with(
 
 /// The address that all workers will share.
 ///
-/// With SO_REUSEPORT the system would let us in beside a stranger of the same user; a first socket without it tells.
-fn taken_address(address: SocketAddr, workers: usize) -> io::Result<SocketAddr> {
+/// With SO_REUSEPORT the system would let us in beside a stranger of the same user; a first socket without it tells, unless
+/// somebody beside us is what is asked for (`share`).
+fn taken_address(address: SocketAddr, workers: usize, share: bool) -> io::Result<SocketAddr> {
+    if share {
+        return match address.port() {
+            0 => listener::bind(address, true)?.local_addr(),
+            _ => Ok(address),
+        };
+    }
     if workers > 1 || address.port() == 0 {
         return listener::bind(address, false)?.local_addr();
     }
@@ -196,10 +206,16 @@ impl Bound {
         }
         match listen {
             ListenAt::Inet(address) => {
-                let taken = taken_address(*address, workers)?;
+                let share = self.share_port;
+                let taken = taken_address(*address, workers, share)?;
                 for group in &mut self.groups {
-                    let socket = listener::bind(taken, workers > 1)?;
-                    group.push((ListeningSocket::Inet(socket), entrance.clone()));
+                    let socket = listener::bind(taken, share || workers > 1)?;
+                    let socket = if share {
+                        ListeningSocket::Beside(socket)
+                    } else {
+                        ListeningSocket::Inet(socket)
+                    };
+                    group.push((socket, entrance.clone()));
                 }
                 Ok(taken.into())
             }

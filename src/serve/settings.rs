@@ -75,6 +75,8 @@ pub struct Edge {
     pub trace_context: bool,
     /// Where spans of exchanges go; traces are followed then.
     pub spans: Option<SpanExport>,
+    /// Whether another process may listen at the same addresses (not those of Unix sockets).
+    pub share_port: bool,
     /// Who may say whose connection or request it is.
     pub trusted_proxies: Vec<TrustedPeer>,
     /// How many connections may be open.

@@ -27,6 +27,10 @@ use crate::serve::source_address::is_trusted;
 
 /// How often a core looks whether it shall stop.
 const LIFECYCLE_POLL_MS: u64 = 50;
+/// A handshake that has begun when a drain does ends within this time; its client's next try, had the first segment been dropped, comes a
+/// second later (RFC 6298 §2).
+const HANDSHAKE_MS_MAX: u64 = 500;
+const HANDSHAKE_POLLS: u64 = HANDSHAKE_MS_MAX / LIFECYCLE_POLL_MS;
 /// Buffers that nobody needed for two seconds are freed.
 const POLLS_BETWEEN_TRIMS: u64 = 2_000 / LIFECYCLE_POLL_MS;
 /// Connections of a core that are told at the same time that there is no place; more are closed without a word.
@@ -62,6 +66,8 @@ pub async fn run(
     lifecycle.workers_ready.fetch_add(1, Ordering::Relaxed);
     let mut polls = 0u64;
     let mut answered = 0;
+    // Listeners that another process goes on beside are closed after this poll.
+    let mut closes_at = None;
     loop {
         sleep_ms(LIFECYCLE_POLL_MS).await;
         polls = polls.wrapping_add(1);
@@ -81,14 +87,23 @@ pub async fn run(
         let level = lifecycle.stop.load(Ordering::Relaxed);
         if level >= STOP_DRAIN && !lasting.draining.replace(true) {
             for listener in &listeners {
-                listener.close();
+                if listener.leave() {
+                    closes_at = Some(polls.wrapping_add(HANDSHAKE_POLLS));
+                } else {
+                    listener.close();
+                }
             }
             lasting.drain_bell.ring();
+        }
+        if closes_at == Some(polls) {
+            closes_at = None;
+            listeners.iter().for_each(|listener| listener.close());
         }
         if lasting.draining.get() {
             lasting.deadlines.cut_idle();
         }
-        if level >= STOP_NOW || (lasting.draining.get() && worker.connections() == 0) {
+        let is_over = lasting.draining.get() && closes_at.is_none() && worker.connections() == 0;
+        if level >= STOP_NOW || is_over {
             return;
         }
     }

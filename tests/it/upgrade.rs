@@ -54,6 +54,21 @@ fn inheriting(socket: OwnedFd, folder: &tempfile::TempDir, options: &[&str]) -> 
     shell
 }
 
+/// `serve` at this port of its own opening, which another process may share.
+fn sharing(port: u16, folder: &tempfile::TempDir) -> Running {
+    let config = folder.path().join("s.toml");
+    let listen = format!("127.0.0.1:{port}");
+    let arguments = [
+        "serve",
+        "--config",
+        config.to_str().unwrap(),
+        "--share-port",
+        "--listen",
+        &listen,
+    ];
+    Running::start(&mut sluicegate(&arguments))
+}
+
 /// Requests until `stop`, on connections that are kept as long as the server keeps them. Only what RFC 9112 §9.3.1 lets a
 /// client send again is sent again: a request on a used connection that ended without a byte of a response.
 fn ask_until(stop: &AtomicBool, address: SocketAddr, answered: &AtomicUsize) -> Result<(), String> {
@@ -83,8 +98,6 @@ fn ask_until(stop: &AtomicBool, address: SocketAddr, answered: &AtomicUsize) -> 
 
 #[test]
 fn an_upgrade_drops_no_request() {
-    const CLIENTS: usize = 4;
-    const UPGRADES: usize = 5;
     for driver in ["auto", "epoll"] {
         let store = Backend::answering(|_| response(200, &[], b"stored"));
         let folder = folder(&store, &format!("io_driver = '{driver}'"));
@@ -96,39 +109,84 @@ fn an_upgrade_drops_no_request() {
             assert_eq!(running.address(), address, "the socket that was passed");
             running
         };
-        let mut running = start();
-        let stop = Arc::new(AtomicBool::new(false));
-        let answered = Arc::new(AtomicUsize::new(0));
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|_| {
-                let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
-                thread::spawn(move || ask_until(&stop, address, &answered))
-            })
-            .collect();
-        let wait_for_more = || {
-            let before = answered.load(Ordering::Relaxed);
-            while answered.load(Ordering::Relaxed) < before + 50 {
-                assert!(
-                    clients.iter().all(|client| !client.is_finished()),
-                    "{driver}: a client failed"
-                );
-                thread::yield_now();
-            }
-        };
-        for _ in 0..UPGRADES {
-            wait_for_more();
-            let new = start();
-            wait_for_more();
-            assert_eq!(running.end("TERM"), 0, "the old one ends by itself");
-            running = new;
-            wait_for_more();
-        }
-        stop.store(true, Ordering::Relaxed);
-        for client in clients {
-            client.join().unwrap().unwrap();
-        }
-        assert_eq!(running.end("TERM"), 0);
+        upgrade_under_load(driver, address, start(), start);
     }
+}
+
+#[test]
+fn an_upgrade_over_a_shared_port_drops_no_request() {
+    for driver in ["auto", "epoll"] {
+        let store = Backend::answering(|_| response(200, &[], b"stored"));
+        let folder = folder(&store, &format!("io_driver = '{driver}'"));
+        let mut first = sharing(0, &folder);
+        let address = first.address();
+        upgrade_under_load(driver, address, first, || {
+            let mut running = sharing(address.port(), &folder);
+            assert_eq!(running.address(), address);
+            running
+        });
+    }
+}
+
+#[test]
+fn a_port_is_shared_by_those_alone_that_say_so() {
+    let store = Backend::answering(|_| response(200, &[], b"stored"));
+    let folder = folder(&store, "");
+    let mut first = sharing(0, &folder);
+    let listen = first.address().to_string();
+    let config = folder.path().join("s.toml");
+    let arguments = [
+        "serve",
+        "--config",
+        config.to_str().unwrap(),
+        "--listen",
+        &listen,
+    ];
+    let (status, _, stderr) = ended(&mut sluicegate(&arguments));
+    assert_eq!(status, 4, "{stderr}");
+    assert_eq!(first.end("TERM"), 0, "nobody has to be there beside it");
+}
+
+/// Five upgrades of `running` at `address` while clients ask; each new process comes from `start`.
+fn upgrade_under_load(
+    driver: &str,
+    address: SocketAddr,
+    mut running: Running,
+    start: impl Fn() -> Running,
+) {
+    const CLIENTS: usize = 4;
+    const UPGRADES: usize = 5;
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            thread::spawn(move || ask_until(&stop, address, &answered))
+        })
+        .collect();
+    let wait_for_more = || {
+        let before = answered.load(Ordering::Relaxed);
+        while answered.load(Ordering::Relaxed) < before + 50 {
+            assert!(
+                clients.iter().all(|client| !client.is_finished()),
+                "{driver}: a client failed"
+            );
+            thread::yield_now();
+        }
+    };
+    for _ in 0..UPGRADES {
+        wait_for_more();
+        let new = start();
+        wait_for_more();
+        assert_eq!(running.end("TERM"), 0, "the old one ends by itself");
+        running = new;
+        wait_for_more();
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().unwrap().unwrap();
+    }
+    assert_eq!(running.end("TERM"), 0);
 }
 
 #[test]

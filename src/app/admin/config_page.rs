@@ -61,6 +61,7 @@ fn server(state: &AdminState, settings: &ServeSettings) -> Value {
         "listen": state.addresses,
         "tls_listen": state.tls_addresses,
         "admin": state.admin_address,
+        "share_port": settings.edge.share_port,
         "workers": state.in_force.metrics().cores().len(),
         "io_driver": rungs,
         "drain_delay_ms": state.drain_times.delay_ms,

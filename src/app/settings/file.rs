@@ -106,6 +106,8 @@ pub struct ServerSection {
     pub listen: Option<Vec<ListenAddress>>,
     /// Addresses whose connections begin with a header of the PROXY protocol.
     pub proxy_listen: Vec<ListenAddress>,
+    /// Whether another process may listen at the same addresses.
+    pub share_port: Option<bool>,
     /// Proxies whose word on the client's address counts.
     pub trusted_proxies: Vec<TrustedRange>,
     /// Threads.

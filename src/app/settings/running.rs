@@ -172,6 +172,7 @@ impl RunSettings {
             ("server.listen", format!("{listen:?}")),
             ("server.proxy_listen", format!("{:?}", edge.proxy_listen)),
             ("tls.listen or tls.proxy_protocol", format!("{tls:?}")),
+            ("server.share_port", edge.share_port.to_string()),
             ("server.workers", workers.to_string()),
             ("server.io_driver", format!("{io_driver:?}")),
             ("server.drain_timeout", drain_ms_max.to_string()),
@@ -264,6 +265,7 @@ fn edge(args: &RunArgs, file: &ConfigFile) -> Result<Edge, SettingsError> {
         proxy_listen: resolve_all(proxy_listen)?,
         trace_context: args.trace_context.or(server.trace_context) == Some(true),
         spans: None,
+        share_port: args.share_port.or(server.share_port) == Some(true),
         trusted_proxies: trusted.iter().map(|range| range.0).collect(),
         caps: ConnectionCaps {
             total_max: limit(total),

@@ -73,6 +73,8 @@ pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpLi
 pub enum ListeningSocket {
     /// One of several that may share an address.
     Inet(std::net::TcpListener),
+    /// As `Inet`; another process may listen beside it.
+    Beside(std::net::TcpListener),
     /// A clone of the only one.
     Unix(SharedUnix),
     /// One that others have as well: closing it here leaves it open and its queue to them.
@@ -113,7 +115,9 @@ impl ListeningSocket {
     /// The same socket, to be watched by the driver, whose TCP type carries both kinds.
     fn readiness(&self) -> io::Result<monoio::net::TcpListener> {
         let descriptor: OwnedFd = match self {
-            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
+            Self::Inet(socket)
+            | Self::Beside(socket)
+            | Self::Inherited(InheritedSocket::Inet(socket)) => {
                 socket.set_nonblocking(true)?;
                 socket.try_clone()?.into()
             }
@@ -128,7 +132,9 @@ impl ListeningSocket {
 
     fn accept(&self, deadlines: &DeadlineTable) -> io::Result<(Stream, PeerAddress)> {
         match self {
-            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
+            Self::Inet(socket)
+            | Self::Beside(socket)
+            | Self::Inherited(InheritedSocket::Inet(socket)) => {
                 let (tcp, peer) = socket.accept()?;
                 Ok((Stream::adopt(tcp, peer, deadlines)?, peer.into()))
             }
@@ -144,9 +150,9 @@ impl ListeningSocket {
 impl AsRawFd for ListeningSocket {
     fn as_raw_fd(&self) -> RawFd {
         match self {
-            Self::Inet(socket) | Self::Inherited(InheritedSocket::Inet(socket)) => {
-                socket.as_raw_fd()
-            }
+            Self::Inet(socket)
+            | Self::Beside(socket)
+            | Self::Inherited(InheritedSocket::Inet(socket)) => socket.as_raw_fd(),
             Self::Unix(SharedUnix { socket, .. })
             | Self::Inherited(InheritedSocket::Unix(socket)) => socket.as_raw_fd(),
         }
@@ -225,6 +231,22 @@ impl Listener {
         }
     }
 
+    /// Leaves new clients to another process at the same address and goes on with those that have begun; then it can be closed
+    /// without a loss. `false`: nobody can listen beside this one.
+    ///
+    /// The kernel gives each socket of an address a queue of its own. What is in it, and a handshake that has begun, is reset
+    /// with the socket (unless `net.ipv4.tcp_migrate_req` is set). So first no handshake begins here any more: its first segment is dropped, and
+    /// the client's second one, a second later, finds the other process.
+    pub fn leave(&self) -> bool {
+        let ListeningSocket::Beside(socket) = &self.socket else {
+            return false;
+        };
+        if let Err(error) = socket2::SockRef::from(socket).attach_filter(&without_new_clients()) {
+            tracing::warn!(%error, "new clients cannot be left to another process; some may be reset");
+        }
+        true
+    }
+
     /// Stops listening; a pending accept ends. Connections that are complete by now still come out of [`Listener::accept`],
     /// but for those at an inherited socket, which wait for whoever goes on with it.
     pub fn close(&self) {
@@ -265,7 +287,9 @@ impl Listener {
     /// Whether a core has shut the socket that all share.
     fn was_shut(&self) -> bool {
         match &self.socket {
-            ListeningSocket::Inet(_) | ListeningSocket::Inherited(_) => false,
+            ListeningSocket::Inet(_)
+            | ListeningSocket::Beside(_)
+            | ListeningSocket::Inherited(_) => false,
             ListeningSocket::Unix(shared) => shared.shut.load(Ordering::Relaxed),
         }
     }
@@ -305,6 +329,29 @@ impl Listener {
             Remedy::None => Err(error),
         }
     }
+}
+
+/// A filter in classic BPF, run on the TCP header of each segment for the socket: drops those that begin a handshake.
+fn without_new_clients() -> [socket2::SockFilter; 5] {
+    // linux/bpf_common.h: what an instruction does.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    // RFC 9293 §3.1: where the flags are, SYN, and SYN with ACK.
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_ACK: u32 = 0x12;
+    // Bytes of the segment that are kept.
+    const NONE: u32 = 0;
+    const ALL: u32 = u32::MAX;
+    [
+        socket2::SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_AT),
+        socket2::SockFilter::new(AND, 0, 0, SYN_ACK),
+        socket2::SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        socket2::SockFilter::new(RETURN, 0, 0, NONE),
+        socket2::SockFilter::new(RETURN, 0, 0, ALL),
+    ]
 }
 
 /// The growing pause between two tries.

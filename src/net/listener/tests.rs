@@ -232,3 +232,54 @@ fn cores_share_the_queue_of_a_unix_socket_and_its_end() {
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     });
 }
+
+#[test]
+fn a_socket_that_leaves_an_address_loses_no_client() {
+    const CLIENTS: usize = 16;
+    on_each_driver(async |core| {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let first = bind(address.parse().unwrap(), true).unwrap();
+            let address = first.local_addr().unwrap();
+            let first = ListeningSocket::Beside(first);
+            let first = Listener::new(first, &core.deadlines).unwrap();
+            let early = TcpStream::connect(address).unwrap();
+            assert!(first.leave());
+            let second = bind(address, true).unwrap();
+            let second = Listener::new(ListeningSocket::Beside(second), &core.deadlines).unwrap();
+            // Half of them meet the first socket; none is answered by it.
+            let clients: Vec<_> = (0..CLIENTS).map(|_| connecting(address)).collect();
+            let (_, peer) = connection(first.accept().await);
+            assert_eq!(peer, early.local_addr().unwrap().into());
+            assert!(poll_once(pin!(first.accept()).as_mut()).await.is_none());
+            first.close();
+            assert!(matches!(first.accept().await.unwrap(), Accepted::Closed));
+            for _ in &clients {
+                connection(second.accept().await);
+            }
+            for client in clients {
+                assert!(client.take_error().unwrap().is_none());
+            }
+        }
+    });
+}
+
+/// A client whose handshake is under way.
+fn connecting(address: SocketAddr) -> socket2::Socket {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let begun = socket.connect(&address.into());
+    assert!(
+        begun.is_ok()
+            || begun.is_err_and(|error| error.raw_os_error() == Some(Errno::EINPROGRESS as i32))
+    );
+    socket
+}
+
+#[test]
+fn a_socket_of_its_own_leaves_nobody_an_address() {
+    on_each_driver(async |core| {
+        let (listener, _) = on(&core, "127.0.0.1:0");
+        assert!(!listener.leave());
+    });
+}
