@@ -131,6 +131,25 @@ fn of_kind(spans: &[ReadSpan], kind: u64) -> Vec<&ReadSpan> {
     spans.iter().filter(|span| span.kind == kind).collect()
 }
 
+fn has(span: &ReadSpan, attributes: &[(&str, &str)]) {
+    for (key, value) in attributes {
+        let found = span.attributes.get(*key).map(String::as_str);
+        assert_eq!(found, Some(*value), "{key}");
+    }
+}
+
+/// How the spans of an exchange with the trace of [`SAMPLED`] and of its call belong together.
+fn belong_together(exchange: &ReadSpan, call: &ReadSpan) {
+    assert_eq!((exchange.kind, call.kind), (2, 3));
+    assert_eq!((&*exchange.trace_id, &*call.trace_id), (TRACE, TRACE));
+    assert_eq!(exchange.parent_id, "00f067aa0ba902b7");
+    assert_eq!(call.parent_id, exchange.span_id);
+    // Sampled, known to be the client's own or this process's.
+    assert_eq!((exchange.flags, call.flags), (0x301, 0x101));
+    assert!(exchange.began_ns <= call.began_ns && call.began_ns <= call.ended_ns);
+    assert!(call.ended_ns <= exchange.ended_ns && exchange.began_ns > 1_700_000_000_000_000_000);
+}
+
 #[test]
 fn an_exchange_and_its_call_reach_the_collector() {
     for driver in ["auto", "epoll"] {
@@ -143,22 +162,12 @@ fn an_exchange_and_its_call_reach_the_collector() {
             ),
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=of%20the%20collector"),
         ];
-        let served = serve(
-            &store,
-            &collector.url(),
-            &["--io-driver", driver],
-            &variables,
-        );
-        let target = "/o/photos/a%20b.jpg?X-Amz-Signature=0123";
-        let client = [
-            SAMPLED,
-            ("tracestate", "vendor=1"),
-            ("User-Agent", "test/1"),
-        ];
-        assert_eq!(
-            fetch(served.data, "GET", target, &client, b"").status(),
-            200
-        );
+        let driver = ["--io-driver", driver];
+        let served = serve(&store, &collector.url(), &driver, &variables);
+        let target = "/o/photos/a%20b.jpg?X-Amz-Signature=of-nobody";
+        let client = [SAMPLED, ("tracestate", "vendor=1"), ("User-Agent", "t/1")];
+        let answer = fetch(served.data, "GET", target, &client, b"");
+        assert_eq!(answer.status(), 200);
         assert_eq!(served.running.end("TERM"), 0);
         let posted = collector.requests().pop().unwrap();
         assert_eq!(posted.start, "POST /v1/traces HTTP/1.1");
@@ -171,28 +180,23 @@ fn an_exchange_and_its_call_reach_the_collector() {
         let [exchange, call] = &spans[..] else {
             panic!("{spans:?}");
         };
-        assert_eq!((exchange.kind, call.kind), (2, 3));
-        assert_eq!(
-            (exchange.trace_id.as_str(), exchange.parent_id.as_str()),
-            (TRACE, "00f067aa0ba902b7")
-        );
-        assert_eq!(
-            (call.trace_id.as_str(), &call.parent_id),
-            (TRACE, &exchange.span_id)
-        );
+        belong_together(exchange, call);
         assert_eq!(exchange.trace_state, "vendor=1");
-        // Sampled, known to be the client's own or this process's.
-        assert_eq!((exchange.flags, call.flags), (0x301, 0x101));
         let seen = store.requests().pop().unwrap();
         let wanted = format!("00-{TRACE}-{}-01", call.span_id);
         assert_eq!(seen.field("traceparent"), Some(wanted.as_str()));
         assert_eq!(exchange.name, "GET /{bucket}/{key}");
         assert_eq!((exchange.status, call.status), (0, 0));
-        assert!(exchange.began_ns <= call.began_ns && call.began_ns <= call.ended_ns);
-        assert!(
-            call.ended_ns <= exchange.ended_ns && exchange.began_ns > 1_700_000_000_000_000_000
-        );
-        for (key, value) in [
+        assert!(!format!("{spans:?}").contains("of-nobody"), "no query");
+        of_a_download(exchange, call, &store);
+    }
+}
+
+/// The attributes of a download of `a b.jpg` from `photos`.
+fn of_a_download(exchange: &ReadSpan, call: &ReadSpan, store: &Backend) {
+    has(
+        exchange,
+        &[
             ("http.request.method", "GET"),
             ("url.path", "/o/photos/a%20b.jpg"),
             ("url.scheme", "http"),
@@ -201,35 +205,26 @@ fn an_exchange_and_its_call_reach_the_collector() {
             ("server.address", "gateway.example"),
             ("client.address", "127.0.0.1"),
             ("network.peer.address", "127.0.0.1"),
-            ("user_agent.original", "test/1"),
+            ("user_agent.original", "t/1"),
             ("http.response.body.size", "6"),
-        ] {
-            assert_eq!(
-                exchange.attributes.get(key).map(String::as_str),
-                Some(value),
-                "{key}"
-            );
-        }
-        let full = format!("{}/photos/a%20b.jpg", store.url());
-        let store_port = store.address().port().to_string();
-        for (key, value) in [
-            ("url.full", full.as_str()),
+        ],
+    );
+    let url = format!("{}/photos/a%20b.jpg", store.url());
+    let port = store.address().port().to_string();
+    has(
+        call,
+        &[
+            ("http.request.method", "GET"),
+            ("url.full", &url),
             ("server.address", "127.0.0.1"),
-            ("network.peer.port", store_port.as_str()),
+            ("network.peer.port", &port),
             ("http.response.status_code", "200"),
             ("aws.s3.bucket", "photos"),
             ("aws.s3.key", "a b.jpg"),
             ("aws.request_id", "R1"),
             ("aws.extended_request_id", "X2"),
-        ] {
-            assert_eq!(
-                call.attributes.get(key).map(String::as_str),
-                Some(value),
-                "{key}"
-            );
-        }
-        assert!(!format!("{spans:?}").contains("0123"), "no query");
-    }
+        ],
+    );
 }
 
 #[test]
