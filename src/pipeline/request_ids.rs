@@ -1,5 +1,7 @@
 //! Request, extended request and trace ids (spec 02, "Ids"). Randomness is an argument.
 
+use smallvec::SmallVec;
+
 use crate::pipeline::trace_context::TraceContext;
 use crate::wire::date::UnixSeconds;
 
@@ -12,22 +14,23 @@ const TRACE_PART_BYTES_MAX: usize = 64;
 
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 /// Bytes of a UUID's text, where the extended id begins.
 const UUID_BYTES: usize = 36;
 
 /// Where the extended id ends and the trace id begins.
 const TRACE_FROM: usize = UUID_BYTES + 16;
 
-/// The longest text of ids without anything of a client's.
-const OWN_TEXT_BYTES_MAX: usize = TRACE_FROM + 74;
+/// Room for the text of ids without anything of a client's, which has 126 bytes. Longer ones take storage of their own.
+const TEXT_BYTES_COMMON: usize = 128;
+
+type Text = SmallVec<[u8; TEXT_BYTES_COMMON]>;
 
 /// The ids of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestIds {
-    /// Request id, extended id and trace id, one after the other: one piece of storage for each request.
-    text: String,
+    /// Request id, extended id and trace id, one after the other. All of it is ASCII: of a client's header only letters, digits
+    /// and `-` are taken.
+    text: Text,
     trace_context: Option<TraceContext>,
 }
 
@@ -39,17 +42,19 @@ impl RequestIds {
         time: UnixSeconds,
         client_trace: Option<&[u8]>,
     ) -> Self {
-        let (uuid, rest) = random.split_at(16);
-        let (extended, rest) = rest.split_at(15);
-        let (root, parent) = rest.split_at(12);
-        let mut text = Vec::with_capacity(OWN_TEXT_BYTES_MAX);
-        push_uuid_v4(&mut text, uuid);
-        push_extended_id(&mut text, extended);
+        let mut text = Text::new();
+        push_uuid_v4(&mut text, piece(random, 0));
+        push_extended_id(&mut text, piece(random, 16));
         let client = client_trace.unwrap_or_default();
-        push_trace_id(&mut text, client, time, root, parent);
+        push_trace_id(
+            &mut text,
+            client,
+            time,
+            piece(random, 31),
+            piece(random, 43),
+        );
         Self {
-            // What is pushed is ASCII; of a client's header only letters, digits and `-` are taken.
-            text: String::from_utf8(text).unwrap_or_default(),
+            text,
             trace_context: None,
         }
     }
@@ -66,19 +71,19 @@ impl RequestIds {
     /// `x-amzn-RequestId`: a UUID of version 4, lower case.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        self.text.get(..UUID_BYTES).unwrap_or_default()
+        ascii(self.text.get(..UUID_BYTES))
     }
 
     /// `x-amz-apigw-id`: 15 characters of the URL alphabet of Base64 and `=`.
     #[must_use]
     pub fn extended_request_id(&self) -> &str {
-        self.text.get(UUID_BYTES..TRACE_FROM).unwrap_or_default()
+        ascii(self.text.get(UUID_BYTES..TRACE_FROM))
     }
 
     /// `X-Amzn-Trace-Id`, as the store gets it and the response repeats it.
     #[must_use]
     pub fn trace_id(&self) -> &str {
-        self.text.get(TRACE_FROM..).unwrap_or_default()
+        ascii(self.text.get(TRACE_FROM..))
     }
 
     /// The W3C trace; `None` where traces are not followed.
@@ -88,45 +93,60 @@ impl RequestIds {
     }
 }
 
-fn push_uuid_v4(out: &mut Vec<u8>, random: &[u8]) {
-    for (at, &byte) in random.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        let byte = match at {
-            6 => byte & 0x0f | 0x40,
-            8 => byte & 0x3f | 0x80,
-            _ => byte,
-        };
-        push_hex(out, &[byte]);
-    }
+/// The `N` random bytes from `at` on, which lie within [`RANDOM_BYTES`].
+fn piece<const N: usize>(random: &[u8; RANDOM_BYTES], at: usize) -> [u8; N] {
+    let piece = random.get(at..).and_then(<[u8]>::first_chunk);
+    piece.copied().unwrap_or([0; N])
 }
 
-fn push_extended_id(out: &mut Vec<u8>, random: &[u8]) {
-    let character = |&byte: &u8| BASE64_URL.get(usize::from(byte & 63)).copied();
-    out.extend(random.iter().filter_map(character));
+fn ascii(text: Option<&[u8]>) -> &str {
+    std::str::from_utf8(text.unwrap_or_default()).unwrap_or_default()
+}
+
+fn push_uuid_v4(out: &mut Text, random: [u8; 16]) {
+    let [a, b, c, d, e, f, version, g, variant, h, node @ ..] = random;
+    out.extend_from_slice(&hex::<4, 8>([a, b, c, d]));
+    out.push(b'-');
+    out.extend_from_slice(&hex::<2, 4>([e, f]));
+    out.push(b'-');
+    out.extend_from_slice(&hex::<2, 4>([version & 0x0f | 0x40, g]));
+    out.push(b'-');
+    out.extend_from_slice(&hex::<2, 4>([variant & 0x3f | 0x80, h]));
+    out.push(b'-');
+    out.extend_from_slice(&hex::<6, 12>(node));
+}
+
+fn push_extended_id(out: &mut Text, random: [u8; 15]) {
+    let character = |byte: u8| BASE64_URL.get(usize::from(byte & 63)).copied();
+    out.extend_from_slice(&random.map(|byte| character(byte).unwrap_or(b'A')));
     out.push(b'=');
 }
 
 /// The client's Root, Parent and Sampled where it sent them. Without Root a new one; without Parent a new one;
 /// without Sampled `1` if a Parent came in, else `0`.
-fn push_trace_id(out: &mut Vec<u8>, client: &[u8], time: UnixSeconds, root: &[u8], parent: &[u8]) {
+fn push_trace_id(
+    out: &mut Text,
+    client: &[u8],
+    time: UnixSeconds,
+    root: [u8; 12],
+    parent: [u8; 8],
+) {
     out.extend_from_slice(b"Root=");
     match trace_part(client, "Root") {
         Some(kept) => out.extend_from_slice(kept),
         None => {
             let [.., a, b, c, d] = time.0.to_be_bytes();
             out.extend_from_slice(b"1-");
-            push_hex(out, &[a, b, c, d]);
+            out.extend_from_slice(&hex::<4, 8>([a, b, c, d]));
             out.push(b'-');
-            push_hex(out, root);
+            out.extend_from_slice(&hex::<12, 24>(root));
         }
     }
     out.extend_from_slice(b";Parent=");
     let client_parent = trace_part(client, "Parent");
     match client_parent {
         Some(kept) => out.extend_from_slice(kept),
-        None => push_hex(out, parent),
+        None => out.extend_from_slice(&hex::<8, 16>(parent)),
     }
     out.extend_from_slice(b";Sampled=");
     let default: &[u8] = if client_parent.is_some() { b"1" } else { b"0" };
@@ -147,10 +167,20 @@ fn trace_part<'c>(client: &'c [u8], name: &str) -> Option<&'c [u8]> {
     readable.then_some(value)
 }
 
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        let digits = [byte >> 4, byte & 15].map(|nibble| HEX.get(usize::from(nibble)).copied());
-        out.extend(digits.into_iter().flatten());
+/// Lower-case hex; `DIGITS` is twice `N`.
+fn hex<const N: usize, const DIGITS: usize>(bytes: [u8; N]) -> [u8; DIGITS] {
+    const { assert!(DIGITS == 2 * N) };
+    let mut digits = [0; DIGITS];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[byte >> 4, byte & 15].map(hex_digit));
+    }
+    digits
+}
+
+const fn hex_digit(nibble: u8) -> u8 {
+    match nibble {
+        0..=9 => b'0' + nibble,
+        _ => b'a' - 10 + nibble,
     }
 }
 
