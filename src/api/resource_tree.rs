@@ -5,7 +5,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::wire::percent;
+
+/// Most resources have no more path parameters than this, bucket and key; others take storage of their own.
+pub const PATH_PARAMETERS_COMMON: usize = 2;
 
 /// Segments of a resource path; the search goes no deeper.
 pub const PATH_SEGMENTS_MAX: usize = 100;
@@ -33,7 +38,7 @@ pub struct RouteMatch {
     /// [`Route::method`].
     pub method: usize,
     /// The path parameters from left to right: an index for [`ResourceTree::name`] and the raw bytes' place in the path.
-    pub path_parameters: Vec<(u16, Range<usize>)>,
+    pub path_parameters: SmallVec<[(u16, Range<usize>); PATH_PARAMETERS_COMMON]>,
 }
 
 /// The resources of an API.
@@ -123,7 +128,7 @@ impl ResourceTree {
             tree: self,
             path: raw_path,
             explicit,
-            path_parameters: Vec::new(),
+            path_parameters: SmallVec::new(),
         };
         let rest = trimmed(raw_path);
         let rest = (!rest.is_empty()).then_some(rest);
@@ -198,7 +203,7 @@ struct Search<'a> {
     tree: &'a ResourceTree,
     path: &'a [u8],
     explicit: usize,
-    path_parameters: Vec<(u16, Range<usize>)>,
+    path_parameters: SmallVec<[(u16, Range<usize>); PATH_PARAMETERS_COMMON]>,
 }
 
 impl Search<'_> {

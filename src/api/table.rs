@@ -7,7 +7,9 @@ use crate::api::gateway_response::GatewayResponses;
 use crate::api::iam_policy::Policy;
 use crate::api::model::ApiKeySource;
 use crate::api::model::Method;
+use crate::api::resource_tree::PATH_PARAMETERS_COMMON;
 use crate::api::resource_tree::ResourceTree;
+use crate::wire::few::Few;
 
 /// One API under one stage. Made by `api::openapi::import`, never changed afterwards.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub struct Found<'t> {
     /// Its place in [`Table::methods`].
     pub index: usize,
     /// The path parameters from left to right.
-    pub path_parameters: Vec<PathParameter<'t>>,
+    pub path_parameters: Few<PathParameter<'t>, PATH_PARAMETERS_COMMON>,
 }
 
 /// A path parameter of a request.

@@ -41,7 +41,7 @@ pub(super) fn action_request<'t>(
         let value = filled(&parameter.value.parts, &mapped.path)?;
         input.document(&parameter.name, value);
     }
-    for (name, value) in &mapped.query {
+    for (name, value) in mapped.query.iter() {
         input.document(name, value.to_vec());
     }
     let members = body.and_then(Value::as_object);

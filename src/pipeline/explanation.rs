@@ -32,7 +32,6 @@ use crate::pipeline::response_mapping;
 use crate::pipeline::response_mapping::ResponseSources;
 use crate::pipeline::template_choice::request_template;
 use crate::pipeline::template_choice::response_template;
-use crate::vtl::render::Overrides;
 use crate::vtl::template::Template;
 use crate::wire::http1::fields::Fields;
 
@@ -167,11 +166,10 @@ impl<'t> MockRequest<'t, '_> {
         body: &[u8],
     ) -> Result<ToldMock<'t>, GatewayFault> {
         let chosen = self.chosen(context, body)?;
-        let overrides = Overrides::default();
         let side = ResponseSide {
             request: &self.request,
             integration: self.integration,
-            overrides: &overrides,
+            overrides: None,
         };
         let response = match chosen.status {
             Some(status) => side.selected(status).ok(),
@@ -264,7 +262,8 @@ fn told_request_mapping(
     kind: &IntegrationKind,
 ) -> ToldMapping {
     let mapped = map_parameters(std::slice::from_ref(mapping), request, context, body);
-    let values = [mapped.headers, mapped.path, mapped.query].concat();
+    let values = [mapped.headers, mapped.path, mapped.query];
+    let values: Vec<_> = values.into_iter().flatten().collect();
     let effect = match &mapping.target {
         _ if values.is_empty() => MappingEffect::NoValue,
         RequestTarget::Header(name) => header_effect(kind, name),

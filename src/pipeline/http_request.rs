@@ -12,7 +12,6 @@ use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::overrides::RequestOverrides;
 use crate::pipeline::request_mapping::{MappedParameters, MappedValues, map_parameters};
 use crate::pipeline::store_path::{append_query, fill, walks};
-use crate::vtl::render::Overrides;
 use crate::wire::http1::encode::{end_head, write_field, write_field_number, write_request_line};
 use crate::wire::http1::fields::{Fields, is_token};
 use crate::wire::http1::host;
@@ -95,8 +94,10 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         } else {
             self.integration_body(integration, method, context, whole)?
         };
-        let overridden = RequestOverrides::of(&made.overrides);
-        overridden.apply(&mut mapped);
+        let overridden = made.overrides.as_deref().map(RequestOverrides::of);
+        if let Some(overridden) = &overridden {
+            overridden.apply(&mut mapped);
+        }
         let (host, fields) = fields(&mapped.headers, &self, proxies, uri, context)?;
         let target = target(uri, &mapped, proxies.then_some(&self))?;
         Ok(HttpRequest {
@@ -162,11 +163,11 @@ impl<'t, 'h> HttpRequest<'t, 'h> {
 
     /// What the response depends on.
     #[must_use]
-    pub const fn response_side(&self) -> ResponseSide<'_, 't, 'h> {
+    pub fn response_side(&self) -> ResponseSide<'_, 't, 'h> {
         ResponseSide {
             request: &self.request,
             integration: self.integration,
-            overrides: &self.made.overrides,
+            overrides: self.made.overrides.as_deref(),
         }
     }
 
@@ -215,7 +216,7 @@ fn untouched<'t>(
             sends_body: sends_body(method, request, false),
         },
         rendered: None,
-        overrides: Overrides::default(),
+        overrides: None,
     })
 }
 
@@ -243,7 +244,7 @@ fn fields(
         fields.push(name, value);
     }
     let mut host = uri.authority.as_bytes().to_vec();
-    for (name, value) in mapped {
+    for (name, value) in mapped.iter() {
         match http_target_rule(name) {
             HttpTargetRule::Host if !value.is_empty() && host::is_valid(value) => {
                 host = value.to_vec();
@@ -301,7 +302,7 @@ fn target(
             append_query(&mut query, name, value);
         }
     }
-    for (name, value) in &mapped.query {
+    for (name, value) in mapped.query.iter() {
         append_query(&mut query, name.as_bytes(), value);
     }
     if !query.is_empty() {

@@ -21,8 +21,8 @@ pub(super) struct IntegrationBody<'t> {
     pub(super) plan: RequestBodyPlan<'t>,
     /// The output of a template that was run.
     pub(super) rendered: Option<Vec<u8>>,
-    /// What the template overrides.
-    pub(super) overrides: Overrides,
+    /// What the template overrides, if one was run.
+    pub(super) overrides: Option<Box<Overrides>>,
 }
 
 impl IntegrationBody<'_> {
@@ -83,7 +83,7 @@ impl<'t> MethodRequest<'t, '_> {
         let plan = RequestBodyPlan::decide(conversion, template, sends_body)
             .map_err(|_| GatewayFault::configuration_error())?;
         let TemplateResult { output, overrides } =
-            run_template(plan.content, whole, self, context, Overrides::default())?;
+            run_template(plan.content, whole, self, context, None)?;
         Ok(IntegrationBody {
             plan,
             rendered: output,

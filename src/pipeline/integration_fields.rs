@@ -9,6 +9,11 @@ use crate::pipeline::method_request::MethodRequest;
 use crate::pipeline::request_mapping::MappedValues;
 use crate::wire::http1::fields::Fields;
 
+/// Lines that most requests have no more of.
+const LINES_COMMON: usize = 8;
+/// Bytes that they have no more of.
+const LINES_BYTES_COMMON: usize = 512;
+
 /// The mapped headers, then what is added where no mapping gave it. No other client header goes further.
 ///
 /// # Errors
@@ -18,8 +23,8 @@ pub fn integration_fields(
     request: &MethodRequest<'_, '_>,
     context: &RequestContext<'_>,
 ) -> Result<Fields, GatewayFault> {
-    let mut fields = Fields::new();
-    for (name, value) in mapped {
+    let mut fields = Fields::with_capacity(LINES_COMMON, LINES_BYTES_COMMON);
+    for (name, value) in mapped.iter() {
         match target_rule(name) {
             TargetRule::Sent if is_writable(name, value) => fields.set(name.as_bytes(), value),
             TargetRule::Dropped => {}
@@ -32,8 +37,8 @@ pub fn integration_fields(
         fields.push(b"Accept", b"application/json");
     }
     if fields.get(b"user-agent").is_none() {
-        let user_agent = format!("AmazonAPIGateway_{}", request.table().api_id);
-        fields.push(b"User-Agent", user_agent.as_bytes());
+        let api_id = request.table().api_id.as_bytes();
+        fields.push_joined(b"User-Agent", &[b"AmazonAPIGateway_", api_id]);
     }
     let client_type = match request.head().method() {
         b"GET" | b"HEAD" | b"OPTIONS" => None,

@@ -35,7 +35,8 @@ pub struct IntegrationRequest<'t, 'h> {
     fields: Fields,
     body: RequestBodyPlan<'t>,
     rendered: Option<Vec<u8>>,
-    pub(super) overrides: Overrides,
+    /// What the request template left, if one was run.
+    pub(super) overrides: Option<Box<Overrides>>,
 }
 
 impl<'t, 'h> MethodRequest<'t, 'h> {
@@ -72,8 +73,10 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         let method = named.unwrap_or_else(|| self.head().method());
         let mut made = self.integration_body(integration, method, context, whole)?;
         let input = made.action_input(target, whole)?;
-        let overridden = RequestOverrides::of(&made.overrides);
-        overridden.apply(&mut mapped);
+        let overridden = made.overrides.as_deref().map(RequestOverrides::of);
+        if let Some(overridden) = &overridden {
+            overridden.apply(&mut mapped);
+        }
         let mut fields = integration_fields(&mapped.headers, &self, context)?;
         let (uri, place, own_method) = match target {
             StoreTarget::Path(uri) => {

@@ -27,6 +27,11 @@ use crate::wire::http1::fields::Fields;
 use crate::wire::http1::head::ResponseHead;
 use crate::wire::http1::persistence::nominated_by_connection;
 
+/// Lines that most responses have no more of.
+const LINES_COMMON: usize = 12;
+/// Bytes that they have no more of.
+const LINES_BYTES_COMMON: usize = 512;
+
 /// The response to the client, without its framing.
 #[derive(Clone, Debug)]
 pub struct MethodResponse<'t> {
@@ -49,8 +54,8 @@ pub struct ResponseSide<'r, 't, 'h> {
     pub(super) request: &'r MethodRequest<'t, 'h>,
     /// Its integration.
     pub(super) integration: &'t Integration,
-    /// What the request template left.
-    pub(super) overrides: &'r Overrides,
+    /// What the request template left, if one was run.
+    pub(super) overrides: Option<&'r Overrides>,
 }
 
 impl<'t> IntegrationRequest<'t, '_> {
@@ -86,11 +91,11 @@ impl<'t> IntegrationRequest<'t, '_> {
 
     /// What the response depends on.
     #[must_use]
-    pub const fn response_side(&self) -> ResponseSide<'_, 't, '_> {
+    pub fn response_side(&self) -> ResponseSide<'_, 't, '_> {
         ResponseSide {
             request: &self.request,
             integration: self.integration,
-            overrides: &self.overrides,
+            overrides: self.overrides.as_deref(),
         }
     }
 }
@@ -205,16 +210,20 @@ impl<'t> ResponseSide<'_, 't, '_> {
             variables: self.request.variables(context),
         };
         let mut fields = mapped_fields(column, response, &sources)?;
-        let plan = self.body_plan(response, response.status, backend_fields)?;
-        let before = self.overrides.clone();
+        let mut body = self.body_plan(response, response.status, backend_fields)?;
         let TemplateResult { output, overrides } =
-            run_template(plan.content, whole, self.request, context, before)?;
-        let overridden = ResponseOverrides::of(&overrides);
-        for (name, value) in &overridden.headers {
-            write_header(column, name, value.as_bytes(), &mut fields)?;
+            run_template(body.content, whole, self.request, context, self.overrides)?;
+        let mut status = response.status;
+        if let Some(overrides) = overrides.as_deref().or(self.overrides) {
+            let overridden = ResponseOverrides::of(overrides);
+            for (name, value) in &overridden.headers {
+                write_header(column, name, value.as_bytes(), &mut fields)?;
+            }
+            if let Some(overriding) = overridden.status {
+                status = overriding;
+                body = self.body_plan(response, status, backend_fields)?;
+            }
         }
-        let status = overridden.status.unwrap_or(response.status);
-        let body = self.body_plan(response, status, backend_fields)?;
         finish_fields(column, context, &mut fields);
         let coding = if body.body_allowed {
             self.request
@@ -277,7 +286,7 @@ fn mapped_fields<'m>(
     response: &'m IntegrationResponse,
     sources: &ResponseSources<'m>,
 ) -> Result<Fields, GatewayFault> {
-    let mut fields = Fields::new();
+    let mut fields = Fields::with_capacity(LINES_COMMON, LINES_BYTES_COMMON);
     for mapping in &response.parameters {
         let Some(value) = sources.value(&mapping.source) else {
             continue;

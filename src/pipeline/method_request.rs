@@ -14,6 +14,7 @@ use crate::pipeline::header_rules::VisibleHeaders;
 use crate::pipeline::identity::Identity;
 use crate::pipeline::metering::Metered;
 use crate::pipeline::request_mapping;
+use crate::pipeline::route::PathValues;
 use crate::pipeline::route::StagedRequest;
 use crate::pipeline::template_choice::request_template;
 use crate::vtl::template::Template;
@@ -33,7 +34,7 @@ pub enum BodyNeed {
 pub struct MethodRequest<'t, 'h> {
     request: StagedRequest<'t, 'h>,
     /// Names and decoded values.
-    path_parameters: Vec<(&'t str, Vec<u8>)>,
+    path_parameters: PathValues<'t, 'h>,
     query: Query,
 }
 
@@ -104,7 +105,7 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
         let mut parameters = self.path_parameters.iter();
         parameters
             .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_slice())
+            .map(|(_, value)| value.as_ref())
     }
 
     /// The client's Content-Type, the last one.
@@ -122,7 +123,7 @@ impl<'t, 'h> MethodRequest<'t, 'h> {
     /// All path parameters, decoded.
     pub fn path_parameters(&self) -> impl Iterator<Item = (&'t str, &[u8])> {
         let parameters = self.path_parameters.iter();
-        parameters.map(|(name, value)| (*name, value.as_slice()))
+        parameters.map(|(name, value)| (*name, value.as_ref()))
     }
 
     /// Compares the body with the model for its Content-Type, if the method's validator wants it; an absent body is `{}`.

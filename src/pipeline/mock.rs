@@ -82,7 +82,7 @@ impl<'t> MockRequest<'t, '_> {
         let side = ResponseSide {
             request,
             integration,
-            overrides: &made.overrides,
+            overrides: made.overrides.as_deref(),
         };
         let none = Fields::new();
         match selected {

@@ -9,9 +9,13 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::context::Variables;
 use crate::pipeline::mapping_body::MappingBody;
 use crate::pipeline::method_request::MethodRequest;
+use crate::wire::few::Few;
 
 /// Names and values, in document order; values as they are, not yet encoded.
-pub type MappedValues<'m> = Vec<(&'m str, Cow<'m, [u8]>)>;
+pub type MappedValues<'m> = Few<(&'m str, Cow<'m, [u8]>), MAPPED_COMMON>;
+
+/// Most requests have no more values of one kind than this; others take storage of their own.
+const MAPPED_COMMON: usize = 4;
 
 /// What the mappings give. Missing and empty values leave nothing.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,10 @@
 //!
 //! The stages' types do not print themselves: a query may hold a signature.
 
+use std::borrow::Cow;
+
 use crate::api::model::Method;
+use crate::api::resource_tree::PATH_PARAMETERS_COMMON;
 use crate::api::table::Found;
 use crate::api::table::Table;
 use crate::pipeline::context::RequestContext;
@@ -10,6 +13,7 @@ use crate::pipeline::context::Variables;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::identity::Identity;
 use crate::pipeline::metering::api_keys::AcceptedKey;
+use crate::wire::few::Few;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::percent;
 use crate::wire::target;
@@ -47,6 +51,9 @@ pub(super) struct StagedRequest<'t, 'h> {
     /// The API key, once it was accepted.
     pub(super) api_key: Option<AcceptedKey<'t, 'h>>,
 }
+
+/// Names and decoded values of path parameters.
+pub(super) type PathValues<'t, 'h> = Few<(&'t str, Cow<'h, [u8]>), PATH_PARAMETERS_COMMON>;
 
 /// A path whose stage is that of the document.
 #[derive(Clone, Copy, Debug)]
@@ -135,11 +142,14 @@ impl<'t> Routed<'t, '_> {
     /// Names and values of the path parameters, decoded once.
     #[must_use]
     pub fn path_parameters(&self) -> Vec<(&'t str, Vec<u8>)> {
-        self.request.path_parameters()
+        let parameters = self.request.path_parameters().into_iter();
+        parameters
+            .map(|(name, value)| (name, value.into_owned()))
+            .collect()
     }
 }
 
-impl<'t> StagedRequest<'t, '_> {
+impl<'t, 'h> StagedRequest<'t, 'h> {
     /// The request as `context.*` and `stageVariables.*` show it.
     pub(super) fn variables<'a>(&'a self, context: &'a RequestContext<'a>) -> Variables<'a> {
         Variables {
@@ -153,6 +163,11 @@ impl<'t> StagedRequest<'t, '_> {
         }
     }
 
+    /// Bytes of the path behind the stage, as sent.
+    pub(super) const fn path_bytes(&self) -> usize {
+        self.path.after_stage.len()
+    }
+
     /// The path behind the stage, decoded once, without the slashes around it: what a method ARN names.
     pub(super) fn resource_of_arn(&self) -> Vec<u8> {
         let slash = |byte: &u8| *byte == b'/';
@@ -164,8 +179,9 @@ impl<'t> StagedRequest<'t, '_> {
     }
 
     /// Names and values of the path parameters, decoded once.
-    pub(super) fn path_parameters(&self) -> Vec<(&'t str, Vec<u8>)> {
-        let decoded = |raw| percent::decode(self.path.after_stage.get(raw).unwrap_or_default());
+    pub(super) fn path_parameters(&self) -> PathValues<'t, 'h> {
+        let path = self.path.after_stage;
+        let decoded = |raw| percent::decoded(path.get(raw).unwrap_or_default());
         let parameters = self.found.path_parameters.iter();
         parameters
             .map(|parameter| (parameter.name, decoded(parameter.raw.clone())))

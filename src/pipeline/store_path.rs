@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::api::model::IntegrationKind;
 use crate::api::model::S3Uri;
 use crate::api::model::UriPart;
 use crate::api::model::UriTemplate;
+use crate::api::resource_tree::PATH_PARAMETERS_COMMON;
 use crate::api::table::Table;
 use crate::pipeline::gateway_response::GatewayFault;
 use crate::pipeline::request_mapping::MappedValues;
@@ -60,6 +63,12 @@ impl StoreAddress {
         self.bucket.is_some()
     }
 }
+
+/// Bytes that most paths have no more of.
+const PATH_BYTES_COMMON: usize = 256;
+
+/// Where in a filled text the values are.
+pub(super) type Filled = SmallVec<[Range<usize>; PATH_PARAMETERS_COMMON]>;
 
 /// A place in the store, as it goes on the wire and into the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +128,7 @@ pub fn store_path<'t>(
     let bucket = uri.bucket.as_deref().or_else(prefix);
     let bucket_in_host =
         store.addressing == Addressing::VirtualHost && bucket.is_some_and(fits_host);
-    let mut path = Vec::new();
+    let mut path = Vec::with_capacity(PATH_BYTES_COMMON);
     let host = match bucket {
         Some(bucket) if bucket_in_host => Cow::Owned(format!("{bucket}.{}", store.authority)),
         Some(bucket) => {
@@ -135,11 +144,14 @@ pub fn store_path<'t>(
     }
     let mut wire_query = Vec::new();
     fill(&mut wire_query, &uri.query, values, Keep::Unreserved)?;
-    for (name, value) in query {
+    for (name, value) in query.iter() {
         append_query(&mut wire_query, name.as_bytes(), value);
     }
-    let mut wire = host.bytes().chain(path.iter().chain(&wire_query).copied());
-    if wire.any(|byte| !byte.is_ascii_graphic()) {
+    let wire: [&[u8]; 3] = [host.as_bytes(), &path, &wire_query];
+    if !wire
+        .iter()
+        .all(|part| part.iter().all(u8::is_ascii_graphic))
+    {
         return Err(GatewayFault::configuration_error());
     }
     Ok(StorePath {
@@ -176,8 +188,8 @@ pub(super) fn fill(
     template: &UriTemplate,
     values: &MappedValues<'_>,
     keep: Keep,
-) -> Result<Vec<Range<usize>>, GatewayFault> {
-    let mut filled = Vec::new();
+) -> Result<Filled, GatewayFault> {
+    let mut filled = Filled::new();
     for part in &template.parts {
         match part {
             UriPart::Literal(text) => out.extend_from_slice(text.as_bytes()),
@@ -264,7 +276,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (*name, Cow::Borrowed(value.as_bytes())))
             .collect();
-        match store_path(store, &uri(rest), &values, &Vec::new()) {
+        match store_path(store, &uri(rest), &values, &MappedValues::new()) {
             Ok(place) => format!("{} {}", place.host, String::from_utf8_lossy(&place.path)),
             Err(fault) => fault.status().to_string(),
         }
@@ -315,11 +327,14 @@ mod tests {
 
     #[test]
     fn the_uris_query_comes_first_and_mapped_values_are_encoded_whole() {
-        let values = vec![("v", Cow::Borrowed(&b"a/b"[..]))];
-        let query = vec![
-            ("p q", Cow::Borrowed(&b"x/y z"[..])),
-            ("e", Cow::Borrowed(&b""[..])),
-        ];
+        let mapped = |values: &[(&'static str, &'static [u8])]| -> MappedValues<'static> {
+            let values = values.iter();
+            values
+                .map(|(name, value)| (*name, Cow::Borrowed(*value)))
+                .collect()
+        };
+        let values = mapped(&[("v", b"a/b")]);
+        let query = mapped(&[("p q", b"x/y z"), ("e", b"")]);
         let (store, uri) = (plain(), uri("s3:path/b?acl&k={v}"));
         let found = store_path(&store, &uri, &values, &query).unwrap();
         assert_eq!(

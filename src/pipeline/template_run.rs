@@ -48,22 +48,22 @@ const CONTEXT_NAMES: [&str; 32] = [
 pub(super) struct TemplateResult {
     /// `None` when the plan has no template to render.
     pub(super) output: Option<Vec<u8>>,
-    /// As they were, or as the template left them.
-    pub(super) overrides: Overrides,
+    /// As the template left them; `None` where none ran.
+    pub(super) overrides: Option<Box<Overrides>>,
 }
 
-/// Renders the plan's template on a whole body, if it has one.
+/// Renders the plan's template on a whole body, if it has one. `before`: what an earlier template of the request left.
 pub(super) fn run_template(
     content: BodyContent<'_>,
     body: &[u8],
     request: &MethodRequest<'_, '_>,
     context: &RequestContext<'_>,
-    overrides: Overrides,
+    before: Option<&Overrides>,
 ) -> Result<TemplateResult, GatewayFault> {
     let BodyContent::Rendered { template, .. } = content else {
         return Ok(TemplateResult {
             output: None,
-            overrides,
+            overrides: None,
         });
     };
     let mut text = Vec::with_capacity(body.len());
@@ -77,14 +77,14 @@ pub(super) fn run_template(
         parameters: parameters(request),
         context: context_values(request, context),
         stage_variables: stage_variables(request),
-        overrides,
+        overrides: before.cloned().unwrap_or_default(),
     };
     let rendered = template
         .render(&input)
         .map_err(|_| GatewayFault::configuration_error())?;
     Ok(TemplateResult {
         output: Some(rendered.output.into_bytes()),
-        overrides: rendered.overrides,
+        overrides: Some(Box::new(rendered.overrides)),
     })
 }
 

@@ -111,7 +111,7 @@ fn request_mappings_agree_with_the_vectors() {
 /// Values by name: a string, or a list for a name that comes several times.
 fn object(values: &MappedValues<'_>) -> Value {
     let mut object = serde_json::Map::new();
-    for (name, value) in values {
+    for (name, value) in values.iter() {
         let value = Value::from(std::str::from_utf8(value).unwrap());
         match object.get_mut(*name) {
             Some(Value::Array(list)) => list.push(value),

@@ -7,6 +7,7 @@ pub mod checksum;
 mod chunk_machine;
 pub mod content_coding;
 pub mod date;
+pub mod few;
 pub mod forwarded_for;
 pub mod http1;
 pub mod media_type;

@@ -1,5 +1,7 @@
 //! Percent coding (RFC 3986 §2.1), the only implementation.
 
+use std::borrow::Cow;
+
 const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Which bytes stay as they are when a string is percent-encoded.
@@ -85,6 +87,15 @@ pub fn decode_into(out: &mut Vec<u8>, bytes: &[u8]) {
 /// As [`decode_into`], and `+` becomes a space: names and values of a query string (spec 03, "Query strings").
 pub fn decode_query_into(out: &mut Vec<u8>, bytes: &[u8]) {
     decode_with(out, bytes, true);
+}
+
+/// `bytes` decoded once; without an escape they are what they are.
+#[must_use]
+pub fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(b'%', bytes) {
+        Some(_) => Cow::Owned(decode(bytes)),
+        None => Cow::Borrowed(bytes),
+    }
 }
 
 /// `bytes` decoded once, as a new vector.

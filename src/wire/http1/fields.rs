@@ -33,6 +33,15 @@ impl Fields {
         }
     }
 
+    /// No fields, and storage for so many lines and bytes.
+    #[must_use]
+    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            spans: Vec::with_capacity(lines),
+        }
+    }
+
     /// Forgets all fields and keeps the storage.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -53,13 +62,21 @@ impl Fields {
 
     /// Adds a field line; name and value are taken as they are.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        let line = name.len() + SEPARATOR.len() + value.len() + CRLF.len();
+        self.push_joined(name, &[value]);
+    }
+
+    /// Adds a field line whose value is that of all `pieces` together.
+    pub fn push_joined(&mut self, name: &[u8], pieces: &[&[u8]]) {
+        let value_bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let line = name.len() + SEPARATOR.len() + value_bytes + CRLF.len();
         self.bytes.reserve(line);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(SEPARATOR);
         let value_start = self.bytes.len();
-        self.bytes.extend_from_slice(value);
+        for piece in pieces {
+            self.bytes.extend_from_slice(piece);
+        }
         let end = self.bytes.len();
         self.bytes.extend_from_slice(CRLF);
         self.spans.push(Span {
@@ -331,6 +348,15 @@ mod tests {
         fields.clear();
         assert!(fields.is_empty());
         assert_eq!(fields.size_bytes(), 0);
+    }
+
+    #[test]
+    fn pieces_make_one_value() {
+        let mut fields = Fields::with_capacity(1, 8);
+        fields.push_joined(b"A", &[b"b", b"", b"cd"]);
+        fields.push_joined(b"E", &[]);
+        let lines: Vec<_> = fields.iter().collect();
+        assert_eq!(lines, [(&b"A"[..], &b"bcd"[..]), (b"E", b"")]);
     }
 
     #[test]
