@@ -39,7 +39,7 @@ pub struct ClientBody<'c> {
     pub(super) arrival: &'c mut Arrival,
     limit: PayloadLimit,
     idle_ms: u64,
-    check: Option<HashCheck>,
+    check: Option<Box<HashCheck>>,
     framed: Option<Box<FramedBody>>,
 }
 
@@ -125,10 +125,10 @@ impl<'c> ClientBody<'c> {
     /// The same body, whose last bytes are withheld if the SHA-256 of all of it is another.
     #[must_use]
     pub fn of_hash(mut self, sha256: Hex) -> Self {
-        self.check = Some(HashCheck {
+        self.check = Some(Box::new(HashCheck {
             seen: PayloadHasher::new(),
             signed: sha256,
-        });
+        }));
         self
     }
 
@@ -244,9 +244,10 @@ impl<'c> ClientBody<'c> {
         if !self.arrival.reader.is_done() {
             return Ok(());
         }
-        let Some(HashCheck { seen, signed }) = self.check.take() else {
+        let Some(check) = self.check.take() else {
             return Ok(());
         };
+        let HashCheck { seen, signed } = *check;
         if seen.finish_hex() == signed {
             Ok(())
         } else {

@@ -52,6 +52,19 @@ pub struct Client {
     pub peer: PeerAddress,
     /// Whether it speaks TLS.
     pub is_secure: bool,
+    /// See [`Client::source_ip`].
+    source_ip: Option<Rc<str>>,
+}
+
+impl Client {
+    /// The IP address of whoever connected, as text: written once for all requests of the connection.
+    pub fn source_ip(&mut self) -> Rc<str> {
+        let peer = self.peer;
+        let text = self
+            .source_ip
+            .get_or_insert_with(|| peer.source_ip().into());
+        Rc::clone(text)
+    }
 }
 
 /// What follows an exchange.
@@ -95,6 +108,7 @@ impl Client {
             inbox: Inbox::new(Vec::new()),
             peer,
             is_secure,
+            source_ip: None,
         }
     }
 }

@@ -97,7 +97,7 @@ pub async fn exchange(
         .in_trace(core.trace_context(head, &record));
     span_notes::client(&record, client.peer);
     let trusted = &core.settings.edge.trusted_proxies;
-    let source_ip = source_ip(trusted, client.peer, &head.fields);
+    let source_ip = source_ip(trusted, client, &head.fields);
     let context = RequestContext {
         ids: &ids,
         time: now.unix,
@@ -210,10 +210,10 @@ async fn answer<'c>(
         BodyArrival::ToCome
     };
     let asks = !gateway.ignore_authorizers && routed.method().authorization != Required::None;
-    let asked_us = asks.then(clock::monotonic_us);
     let admission = routed.authorize(caller_policy(core, gateway), context, body);
-    note_check(context, asked_us, admission.as_ref().err());
-    let passage = admission?.meter(meter(gateway))?;
+    let now_us = clock::monotonic_us();
+    note_check(context, asks, admission.as_ref().err(), now_us);
+    let passage = admission?.meter(meter(gateway, now_us))?;
     let limit = PayloadLimit::new(settings.limits.payload_bytes_max);
     if arrival
         .reader
@@ -234,8 +234,9 @@ async fn answer<'c>(
         Passage::AwaitsBody(unproven) => {
             let whole = send::read_whole(core, body).await.map_err(upload_failure)?;
             let authorized = unproven.prove(&whole.sha256_hex, context);
-            note_check(context, asked_us, authorized.as_ref().err());
-            let metered = authorized?.meter(meter(gateway))?;
+            let now_us = clock::monotonic_us();
+            note_check(context, asks, authorized.as_ref().err(), now_us);
+            let metered = authorized?.meter(meter(gateway, now_us))?;
             note_key(context, &metered);
             let method_request = metered.into_method_request()?;
             forward_whole(core, gateway, method_request, &whole.bytes, context).await
@@ -416,7 +417,7 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     let now = clock::now();
     let record = ExchangeRecord::new(core.detail(), clock::monotonic_us());
     let ids = RequestIds::new(&core.random().unwrap_or([0; 51]), now.unix, None);
-    let source_ip = client.peer.source_ip();
+    let source_ip = client.source_ip();
     let context = RequestContext {
         ids: &ids,
         time: now.unix,
@@ -453,11 +454,16 @@ pub async fn refuse(core: &Core, client: &mut Client, status: u16) -> Next {
     }
 }
 
-/// Notes what came of asking who calls, if that was asked.
-fn note_check(context: &RequestContext<'_>, asked_us: Option<u64>, refused: Option<&GatewayFault>) {
-    if let Some(asked_us) = asked_us {
-        let latency_us = clock::monotonic_us().saturating_sub(asked_us);
+/// Notes what came of asking who calls, if that `was_asked`: since the head was complete, which is about when it was asked.
+fn note_check(
+    context: &RequestContext<'_>,
+    was_asked: bool,
+    refused: Option<&GatewayFault>,
+    now_us: u64,
+) {
+    if was_asked {
         let result = refused.map_or(Ok(()), Err);
+        let latency_us = context.record.latency_us(now_us);
         context.record.checked(result, latency_us);
     }
 }
@@ -504,13 +510,13 @@ fn caller_policy<'c>(core: &'c Core, gateway: &'c GatewaySettings) -> CallerPoli
     }
 }
 
-fn meter(gateway: &GatewaySettings) -> Meter<'_> {
+fn meter(gateway: &GatewaySettings, now_us: u64) -> Meter<'_> {
     Meter {
         metering: &gateway.metering,
         asks_for_keys: !gateway.ignore_authorizers,
         now: Moment {
             unix: clock::now().unix,
-            monotonic_us: clock::monotonic_us(),
+            monotonic_us: now_us,
         },
     }
 }

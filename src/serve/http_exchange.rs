@@ -88,28 +88,28 @@ async fn prepare<'c>(
     }
     let mut source = ConvertedBody::new(body, plan.content);
     match source.length() {
-        Some(bytes) if bytes > REPEATABLE_BYTES_MAX => Ok(Upload::Stream(StreamedBody {
+        Some(bytes) if bytes > REPEATABLE_BYTES_MAX => Ok(Upload::Stream(Box::new(StreamedBody {
             source,
             bytes,
             trailer: None,
-        })),
+        }))),
         Some(_) => {
             let whole = MemoryBody::collect(&mut source, REPEATABLE_BYTES_MAX, &core.buffers);
             Ok(Upload::Memory(whole.await?))
         }
-        None if request.proxies() => Ok(Upload::Chunked(PartedBody {
+        None if request.proxies() => Ok(Upload::Chunked(Box::new(PartedBody {
             first: None,
             rest: source,
-        })),
+        }))),
         None => {
             let first =
                 MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, &core.buffers).await?;
             match source.at_end().await {
                 Ok(true) => Ok(Upload::Memory(first)),
-                Ok(false) => Ok(Upload::Chunked(PartedBody {
+                Ok(false) => Ok(Upload::Chunked(Box::new(PartedBody {
                     first: Some(first),
                     rest: source,
-                })),
+                }))),
                 Err(fault) => {
                     first.release(&core.buffers);
                     Err(fault)

@@ -189,11 +189,11 @@ impl<'r> MultipartPut<'r> {
         bytes: u64,
     ) -> Result<(CompletedPart, ConvertedBody<'c>), Stop> {
         let payload = streamed_payload(bytes, self.core.payload_signing);
-        let mut upload = Upload::Stream(StreamedBody {
+        let mut upload = Upload::Stream(Box::new(StreamedBody {
             source,
             bytes,
             trailer: None,
-        });
+        }));
         let part = self.part(id, number, &mut upload, &payload).await?;
         match upload {
             Upload::Stream(streamed) => Ok((part, streamed.source)),
@@ -343,7 +343,7 @@ impl<'r> MultipartPut<'r> {
         }
         let head = answer.head.clone();
         answer.finish(self.core);
-        Ok((head, body))
+        Ok((*head, body))
     }
 }
 

@@ -100,10 +100,10 @@ pub struct Core {
     pub upstream: Rc<UpstreamPool>,
     /// How bodies are signed towards the store.
     pub payload_signing: PayloadSigning,
-    /// Storage of response heads.
-    pub response_heads: Spares<ResponseHead>,
+    /// Storage of response heads, boxed since they go from hand to hand.
+    pub response_heads: Spares<Box<ResponseHead>>,
     /// Storage of what the sidecar passes on.
-    pub forwarded: Spares<Forwarded>,
+    pub forwarded: Spares<Box<Forwarded>>,
     /// Pipes for splicing.
     pub pipes: Rc<PipePool>,
     /// When connections are cut.
@@ -288,13 +288,13 @@ impl Core {
     }
 }
 
-impl Spare for ResponseHead {
+impl Spare for Box<ResponseHead> {
     fn storage_bytes(&self) -> usize {
         self.fields.storage_bytes()
     }
 }
 
-impl Spare for Forwarded {
+impl Spare for Box<Forwarded> {
     fn storage_bytes(&self) -> usize {
         let texts = self.host.capacity() + self.path.capacity() + self.query.capacity();
         texts + self.fields.storage_bytes()

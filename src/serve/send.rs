@@ -201,7 +201,7 @@ pub async fn send(
                 region,
                 answer_ms_max,
             };
-            return put.run(body).await.map(Answer::from);
+            return put.run(*body).await.map(Answer::from);
         }
     };
     let signed = core.sign(keys, &upstream_request, &payload, region);

@@ -343,7 +343,7 @@ async fn prepare<'c>(
                     bytes,
                     trailer: None,
                 };
-                return Ok((Upload::Stream(streamed), payload));
+                return Ok((Upload::Stream(Box::new(streamed)), payload));
             }
             _ => (whole(body.of_hash(hash)), None),
         },
@@ -429,7 +429,7 @@ async fn send(
             region,
             answer_ms_max,
         };
-        return put.run(body).await.map(Answer::from);
+        return put.run(*body).await.map(Answer::from);
     }
     let signed = core
         .sign(

@@ -1,9 +1,11 @@
 //! Whose address a request has: that of the connection, or what a trusted proxy says of it.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::net::address::PeerAddress;
 use crate::net::address_range::TrustedPeer;
+use crate::serve::connection::Client;
 use crate::wire::forwarded_for::client_address;
 use crate::wire::http1::fields::Fields;
 
@@ -13,11 +15,12 @@ pub fn is_trusted(trusted: &[TrustedPeer], peer: PeerAddress) -> bool {
     trusted.iter().any(|range| range.is_of(peer))
 }
 
-/// `$context.identity.sourceIp` of a request with these fields on a connection of `peer`.
+/// `$context.identity.sourceIp` of a request with these fields.
 #[must_use]
-pub fn source_ip(trusted: &[TrustedPeer], peer: PeerAddress, fields: &Fields) -> String {
+pub fn source_ip(trusted: &[TrustedPeer], client: &mut Client, fields: &Fields) -> Rc<str> {
+    let peer = client.peer;
     if !is_trusted(trusted, peer) {
-        return peer.source_ip();
+        return client.source_ip();
     }
     let nearest = match peer {
         PeerAddress::Inet(address) => Some(address.ip()),
@@ -25,5 +28,5 @@ pub fn source_ip(trusted: &[TrustedPeer], peer: PeerAddress, fields: &Fields) ->
     };
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     client_address(nearest, fields, is_trusted)
-        .map_or_else(|| peer.source_ip(), |address| address.to_string())
+        .map_or_else(|| client.source_ip(), |address| address.to_string().into())
 }

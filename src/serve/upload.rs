@@ -34,7 +34,8 @@ pub const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64)
 const _: () = assert!(encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len() <= 256 * 1024);
 const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
 
-/// A body that is ready to go up.
+/// A body that is ready to go up. Most requests have none and a short one is in memory: the states of the others are boxed, so
+/// that they need not be moved about with each request.
 #[derive(Debug)]
 pub enum Upload<'c> {
     /// No body.
@@ -42,11 +43,11 @@ pub enum Upload<'c> {
     /// All of it is here.
     Memory(MemoryBody),
     /// It will be read while it is sent.
-    Stream(StreamedBody<'c>),
+    Stream(Box<StreamedBody<'c>>),
     /// It is too long for one PUT, or longer than what is collected to learn its length.
-    Parts(PartedBody<'c>),
+    Parts(Box<PartedBody<'c>>),
     /// Its length is not known; for servers that take chunked coding.
-    Chunked(PartedBody<'c>),
+    Chunked(Box<PartedBody<'c>>),
 }
 
 /// A body of known length on its way through.
@@ -112,15 +113,15 @@ pub async fn prepare<'c>(
     pool: &BufferPool,
 ) -> Result<Upload<'c>, UploadFault> {
     match way(source.length(), signing, may_be_parted) {
-        Way::Parts => Ok(Upload::Parts(PartedBody {
+        Way::Parts => Ok(Upload::Parts(Box::new(PartedBody {
             first: None,
             rest: source,
-        })),
-        Way::Stream { bytes } => Ok(Upload::Stream(StreamedBody {
+        }))),
+        Way::Stream { bytes } => Ok(Upload::Stream(Box::new(StreamedBody {
             source,
             bytes,
             trailer: None,
-        })),
+        }))),
         Way::Memory => Ok(Upload::Memory(
             MemoryBody::collect(&mut source, HASHED_BYTES_MAX, pool).await?,
         )),
@@ -128,10 +129,10 @@ pub async fn prepare<'c>(
             let first = MemoryBody::collect(&mut source, COLLECTED_BYTES_MAX, pool).await?;
             match source.at_end().await {
                 Ok(true) => Ok(Upload::Memory(first)),
-                Ok(false) if may_be_parted => Ok(Upload::Parts(PartedBody {
+                Ok(false) if may_be_parted => Ok(Upload::Parts(Box::new(PartedBody {
                     first: Some(first),
                     rest: source,
-                })),
+                }))),
                 Ok(false) => {
                     first.release(pool);
                     Err(UploadFault::TooLarge)

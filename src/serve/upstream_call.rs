@@ -55,7 +55,7 @@ const RESPONSE_HEAD: HeadLimits = HeadLimits {
 #[derive(Debug)]
 pub struct UpstreamResponse {
     /// The head.
-    pub head: ResponseHead,
+    pub head: Box<ResponseHead>,
     /// The body that follows it.
     pub body: BodyReader,
     /// The connection it comes on.
@@ -82,7 +82,7 @@ impl UpstreamResponse {
         max: usize,
         idle_ms: u64,
     ) -> (Result<usize, crate::serve::failure::BodyFault>, Vec<u8>) {
-        let stream = &mut self.connection.stream;
+        let stream = &mut *self.connection.stream;
         stream.arm(idle_ms, Cut::Both);
         let result = self.body.read(stream, &mut self.inbox, out, max).await;
         stream.disarm();
@@ -254,7 +254,7 @@ impl From<HttpHead> for Outgoing {
 /// One try on one connection.
 struct Sending {
     inbox: Inbox,
-    head: ResponseHead,
+    head: Box<ResponseHead>,
     /// A head was read, if only an interim one.
     head_begun: bool,
     reused: bool,

@@ -31,7 +31,7 @@ pub(super) struct Member {
 
 #[derive(Debug)]
 pub(super) struct Idle {
-    pub(super) stream: Stream,
+    pub(super) stream: Box<Stream>,
     pub(super) since_ms: u64,
 }
 
@@ -47,7 +47,7 @@ impl Member {
     }
 
     /// The idle connection that was used last, if it is young and clean; those that are not are closed.
-    pub(super) fn checkout(&self, now_ms: u64, idle_ms_max: u64) -> Option<Stream> {
+    pub(super) fn checkout(&self, now_ms: u64, idle_ms_max: u64) -> Option<Box<Stream>> {
         let mut idle = self.idle.borrow_mut();
         drop_older(&mut idle, now_ms, idle_ms_max);
         while let Some(Idle { stream, .. }) = idle.pop_back() {
@@ -59,7 +59,7 @@ impl Member {
     }
 
     /// Keeps a connection for later; closes the oldest if there are too many, and this one if a deadline has passed on it.
-    pub(super) fn put(&self, stream: Stream, idle_count_max: usize) {
+    pub(super) fn put(&self, stream: Box<Stream>, idle_count_max: usize) {
         if stream.timed_out() || self.retired.get() {
             return;
         }

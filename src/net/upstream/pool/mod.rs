@@ -111,8 +111,8 @@ pub struct UpstreamPool {
 /// A connection for one exchange, which knows the pool it came from. Dropping it closes it.
 #[derive(Debug)]
 pub struct Leased {
-    /// The connection.
-    pub stream: Stream,
+    /// The connection, boxed since it goes from hand to hand with each request.
+    pub stream: Box<Stream>,
     /// It has carried an exchange before: the store may close it just now, so one retry is allowed.
     pub reused: bool,
     visit: Visit,
@@ -369,7 +369,7 @@ impl UpstreamPool {
             let failure = match self.connect_to(visit.member.address, share_ms).await {
                 Ok(stream) => {
                     return Ok(Leased {
-                        stream,
+                        stream: Box::new(stream),
                         reused: false,
                         visit,
                         permit,
