@@ -506,6 +506,7 @@ fn caller_policy<'c>(core: &'c Core, gateway: &'c GatewaySettings) -> CallerPoli
         CallerPolicy::Enforce(Callers {
             identities: &gateway.identities,
             region: core.settings.region.as_deref().unwrap_or(REGION_DEFAULT),
+            workspace: &core.verification,
         })
     }
 }

@@ -45,6 +45,7 @@ use crate::wire::http1::head::ResponseHead;
 use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::signing_key::SigningKeyCache;
+use crate::wire::sigv4::verify::Workspace;
 
 /// Whose keys sign a request for the store.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +121,8 @@ pub struct Core {
     spans: Option<SpanBuffer>,
     upstreams: Upstreams,
     generation: Arc<Generation>,
+    /// For the signatures of clients.
+    pub verification: RefCell<Workspace>,
     keys: RefCell<SigningKeyCache>,
     scratch: RefCell<Scratch>,
     random: RefCell<RandomBytes>,
@@ -155,6 +158,7 @@ impl Core {
             series: generation.series_of(lasting.metrics.number()),
             metrics: lasting.metrics,
             generation,
+            verification: RefCell::default(),
             keys: RefCell::new(SigningKeyCache::new()),
             scratch: RefCell::new(Scratch::new()),
             random: RefCell::new(RandomBytes::new()),

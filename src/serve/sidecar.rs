@@ -284,7 +284,8 @@ fn admit<'s>(
     }
     let region = core.settings.region.as_deref().unwrap_or(REGION_DEFAULT);
     let now = clock::now().unix;
-    let caller = authenticate(head, received, &sidecar.identities, region, now)?;
+    let workspace = &mut core.verification.borrow_mut();
+    let caller = authenticate(head, received, &sidecar.identities, region, now, workspace)?;
     record.tell_caller(caller.identity);
     admitted.chunks = Some(caller.chunks);
     let id = &caller.identity.credentials.access_key_id;

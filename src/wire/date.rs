@@ -117,13 +117,19 @@ impl UnixSeconds {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
-    /// `20130524`: the date of a credential scope.
+    /// `20130524`: the date of a credential scope, without an allocation.
+    /// Years beyond 9999 lose their first digits.
+    #[must_use]
+    pub fn scope_date_bytes(self) -> [u8; 8] {
+        let [date @ .., _, _, _, _, _, _, _, _] = self.amz_date_bytes();
+        date
+    }
+
+    /// [`Self::scope_date_bytes`] as a new string.
     #[must_use]
     pub fn scope_date(self) -> String {
-        let Civil {
-            year, month, day, ..
-        } = self.civil();
-        format!("{year:04}{month:02}{day:02}")
+        let date = self.scope_date_bytes();
+        date.iter().copied().map(char::from).collect()
     }
 
     /// `Fri, 24 May 2013 00:00:00 GMT` (RFC 9110 §5.6.7, IMF-fixdate), appended to `out`.

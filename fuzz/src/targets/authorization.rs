@@ -17,6 +17,7 @@ use sluicegate::wire::sigv4::payload_hash::sha256_hex;
 use sluicegate::wire::sigv4::signing_key::SigningKey;
 use sluicegate::wire::sigv4::verify::Expected;
 use sluicegate::wire::sigv4::verify::Received;
+use sluicegate::wire::sigv4::verify::Workspace;
 use sluicegate::wire::sigv4::verify::signed_payload;
 use sluicegate::wire::sigv4::verify::verify;
 
@@ -197,5 +198,11 @@ fn checked(
         region: "us-east-1",
         service: "execute-api",
     };
-    verify(authorization, received, &expected, NOW, &mut Scratch::new())
+    verify(
+        authorization,
+        received,
+        &expected,
+        NOW,
+        &mut Workspace::default(),
+    )
 }

@@ -9,6 +9,7 @@ pub mod narrative;
 pub mod walk;
 pub mod words;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 
@@ -90,6 +91,7 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let signing = file.sections.s3.payload_signing;
     let signing = signing.map_or(PayloadSigning::Auto, PayloadSigning::from);
     let payload = limits.payload_bytes.map(|n| n.number());
+    let workspace = RefCell::default();
     let serving = Serving {
         table,
         store: &store,
@@ -99,6 +101,7 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
             CallerPolicy::Enforce(Callers {
                 identities: &identities,
                 region: &upstream.region,
+                workspace: &workspace,
             })
         },
         meter: Meter {

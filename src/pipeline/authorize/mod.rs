@@ -2,6 +2,10 @@
 
 mod invoke;
 
+use std::cell::RefCell;
+
+use smallvec::SmallVec;
+
 use crate::api::model::Authorization as Required;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::gateway_response::GatewayFault;
@@ -14,11 +18,14 @@ use crate::pipeline::signature_fault::signature_fault;
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::authorization::Authorization;
 use crate::wire::sigv4::authorization::error::AuthorizationError;
-use crate::wire::sigv4::canonical_request::{Header, Hex, Scratch};
+use crate::wire::sigv4::canonical_request::{Header, Hex};
 use crate::wire::sigv4::payload_hash::EMPTY_SHA256_HEX;
 use crate::wire::sigv4::verify;
-use crate::wire::sigv4::verify::{Expected, Received, SignedPayload};
+use crate::wire::sigv4::verify::{Expected, Received, SignedPayload, Workspace};
 use crate::wire::target;
+
+/// Most requests have no more fields than this; others take storage of their own.
+const HEADERS_COMMON: usize = 16;
 
 /// What to do with methods that ask for a caller.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +43,8 @@ pub struct Callers<'t> {
     pub identities: &'t Identities,
     /// The region of the API.
     pub region: &'t str,
+    /// What verifying keeps from request to request.
+    pub workspace: &'t RefCell<Workspace>,
 }
 
 /// Whether a body follows the head.
@@ -86,12 +95,9 @@ impl<'t, 'h> Unproven<'t, 'h> {
         context: &RequestContext<'_>,
     ) -> Result<Authorized<'t, 'h>, GatewayFault> {
         let Self { request, callers } = self;
-        let proof = Signed::read(&request)?.verify(
-            callers,
-            context.time,
-            Some(body_sha256),
-            &mut Scratch::new(),
-        )?;
+        let workspace = &mut callers.workspace.borrow_mut();
+        let signed = Signed::read(&request)?;
+        let proof = signed.verify(callers, context.time, Some(body_sha256), workspace)?;
         match proof {
             Proof::Caller(identity) => admit(request, Some(identity), None, callers, context),
             // Cannot be: each signature can be checked once the hash is known.
@@ -125,8 +131,8 @@ impl<'t, 'h> Routed<'t, 'h> {
             BodyArrival::Nothing => Some(EMPTY_SHA256_HEX),
             BodyArrival::ToCome => None,
         };
-        let mut scratch = Scratch::new();
-        match Signed::read(&request)?.verify(callers, context.time, known, &mut scratch)? {
+        let workspace = &mut callers.workspace.borrow_mut();
+        match Signed::read(&request)?.verify(callers, context.time, known, workspace)? {
             Proof::AwaitsBody => Ok(Admission::AwaitsBody(Unproven { request, callers })),
             Proof::Caller(identity) => {
                 admit(request, Some(identity), None, callers, context).map(Admission::Granted)
@@ -160,9 +166,10 @@ impl Routed<'_, '_> {
         let CallerPolicy::Enforce(callers) = policy else {
             return None;
         };
-        let mut scratch = Scratch::new();
+        let mut workspace = Workspace::default();
         let signed = Signed::read(&self.request).ok()?;
-        let proof = signed.verify(callers, context.time, Some(body_sha256), &mut scratch);
+        let proof = signed.verify(callers, context.time, Some(body_sha256), &mut workspace);
+        let scratch = &workspace.scratch;
         let computed = !scratch.canonical_request().is_empty();
         (proof.is_err() && computed).then(|| WantedSignature {
             canonical_request: scratch.canonical_request().to_vec(),
@@ -186,7 +193,7 @@ struct Signed<'r> {
     method: &'r [u8],
     path: &'r [u8],
     query: &'r [u8],
-    headers: Vec<Header<'r>>,
+    headers: SmallVec<[Header<'r>; HEADERS_COMMON]>,
     authorization_field: &'r [u8],
 }
 
@@ -211,7 +218,7 @@ impl<'r> Signed<'r> {
         callers: Callers<'t>,
         now: UnixSeconds,
         body_sha256: Option<&Hex>,
-        scratch: &mut Scratch,
+        workspace: &mut Workspace,
     ) -> Result<Proof<'t>, GatewayFault> {
         let refused = |error, read: Option<&Authorization<'_>>| {
             signature_fault(error, read, self.authorization_field)
@@ -230,7 +237,8 @@ impl<'r> Signed<'r> {
         let payload = verify::signed_payload(&self.headers).map_err(refused)?;
         let (hash, proof) = match (&payload, body_sha256) {
             (SignedPayload::OfBody, None) => {
-                verify::check_claims(&authorization, &expected, now).map_err(refused)?;
+                verify::check_claims(&authorization, &expected, now, &mut workspace.keys)
+                    .map_err(refused)?;
                 return Ok(Proof::AwaitsBody);
             }
             (SignedPayload::Claimed(body), None) => {
@@ -247,7 +255,7 @@ impl<'r> Signed<'r> {
             headers: &self.headers,
             body_sha256: &hash,
         };
-        verify::verify(&authorization, &received, &expected, now, scratch).map_err(refused)?;
+        verify::verify(&authorization, &received, &expected, now, workspace).map_err(refused)?;
         Ok(proof)
     }
 }

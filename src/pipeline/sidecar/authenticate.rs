@@ -1,7 +1,5 @@
 //! Clients that must prove themselves: SigV4 for `s3`, in the header or the query (spec 09 and 10).
 
-use std::rc::Rc;
-
 use crate::pipeline::identity::Identities;
 use crate::pipeline::identity::Identity;
 use crate::pipeline::sidecar::forward::Received;
@@ -12,11 +10,11 @@ use crate::wire::sigv4::authorization::Authorization;
 use crate::wire::sigv4::authorization::error::AuthorizationError;
 use crate::wire::sigv4::authorization::error::Form;
 use crate::wire::sigv4::canonical_request::Header;
-use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::chunk_signature::ChunkSigner;
 use crate::wire::sigv4::payload_hash::EMPTY_SHA256_HEX;
 use crate::wire::sigv4::verify;
 use crate::wire::sigv4::verify::Expected;
+use crate::wire::sigv4::verify::Workspace;
 use crate::wire::sigv4::verify::s3;
 
 /// Who asked, and the chain that its chunks are signed by.
@@ -37,6 +35,7 @@ pub fn authenticate<'i>(
     identities: &'i Identities,
     region: &str,
     now: UnixSeconds,
+    workspace: &mut Workspace,
 ) -> Result<Caller<'i>, S3Fault> {
     let headers: Vec<Header<'_>> = head.fields.iter().collect();
     let authorization =
@@ -66,17 +65,10 @@ pub fn authenticate<'i>(
         headers: &headers,
         body_sha256: EMPTY_SHA256_HEX,
     };
-    let proof = s3::verify(
-        &authorization,
-        &request,
-        &expected,
-        now,
-        &mut Scratch::new(),
-    )
-    .map_err(refused)?;
+    let proof = s3::verify(&authorization, &request, &expected, now, workspace).map_err(refused)?;
     Ok(Caller {
         identity,
-        chunks: ChunkSigner::new(Rc::new(proof.key), proof.signed_at, proof.seed),
+        chunks: ChunkSigner::new(proof.key, proof.signed_at, proof.seed),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::wire::sigv4::chunk_signature::{ChunkSigner, write_canonical_trailer};
 use crate::wire::sigv4::credentials::{Credentials, Secret};
 use crate::wire::sigv4::payload_hash::{PayloadHash, sha256_hex};
 use crate::wire::sigv4::signing_key::SigningKey;
-use crate::wire::sigv4::verify::{Expected, Received, verify};
+use crate::wire::sigv4::verify::{Expected, Received, Workspace, verify};
 
 const VECTORS: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -324,19 +324,23 @@ fn inbound_requests_are_verified() {
             region: "us-east-1",
             service: "execute-api",
         };
-        let mut scratch = Scratch::new();
+        let mut workspace = Workspace::default();
         let authorization = Authorization::read(&headers, received.query).unwrap();
         let now = UnixSeconds(authorization.timestamp().0 + 60);
         assert_eq!(
-            verify(&authorization, &received, &expected, now, &mut scratch),
+            verify(&authorization, &received, &expected, now, &mut workspace),
             Ok(()),
             "{name}"
         );
         assert_text(
-            scratch.canonical_request(),
+            workspace.scratch.canonical_request(),
             &vector["canonical_request"],
             name,
         );
-        assert_text(scratch.string_to_sign(), &vector["string_to_sign"], name);
+        assert_text(
+            workspace.scratch.string_to_sign(),
+            &vector["string_to_sign"],
+            name,
+        );
     }
 }

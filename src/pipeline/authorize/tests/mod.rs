@@ -10,7 +10,7 @@ use crate::pipeline::route::{Route, route};
 use crate::pipeline::sample;
 use crate::wire::http1::head::RequestHead;
 use crate::wire::sigv4::canonical_request::{
-    ExpiresSeconds, RequestParts, UriEncoding, presign, sign_head,
+    ExpiresSeconds, RequestParts, Scratch, UriEncoding, presign, sign_head,
 };
 use crate::wire::sigv4::credentials::{Credentials, Secret};
 use crate::wire::sigv4::payload_hash::{PayloadHash, sha256_hex};
@@ -150,6 +150,7 @@ impl Caller {
 struct Gate {
     table: Table,
     identities: Identities,
+    workspace: RefCell<Workspace>,
 }
 
 fn guarded(operation: &Value) -> Table {
@@ -188,6 +189,7 @@ fn gateway(policy: Option<Value>) -> Gate {
     Gate {
         table: guarded(&json!({"x-amazon-apigateway-auth": {"type": "AWS_IAM"}})),
         identities,
+        workspace: RefCell::default(),
     }
 }
 
@@ -208,6 +210,7 @@ fn outcome(gate: &Gate, target: &str, fields: &[(String, String)], caller: &Call
     let policy = CallerPolicy::Enforce(Callers {
         identities: &gate.identities,
         region: "us-east-1",
+        workspace: &gate.workspace,
     });
     let ids = sample::ids();
     let context = sample::context(&ids);

@@ -13,9 +13,14 @@ use crate::wire::sigv4::canonical_headers::{Header, trim_blanks};
 use crate::wire::sigv4::canonical_query::{SIGNATURE_PARAMETER, parameters};
 use crate::wire::sigv4::canonical_request::{ALGORITHM, ExpiresSeconds};
 
+/// Slashes between the five elements of a credential.
+const SLASHES: usize = 4;
+
 /// The parts of an inbound signature, complete and well-formed.
 pub struct Authorization<'a> {
     credential: Cow<'a, [u8]>,
+    /// Where its slashes are, once it was found well-formed.
+    slashes: [usize; SLASHES],
     /// `a;b;c` as sent.
     pub(crate) signed_headers: Cow<'a, [u8]>,
     pub(crate) signature: Cow<'a, [u8]>,
@@ -94,6 +99,7 @@ impl<'a> Authorization<'a> {
         };
         let authorization = Self {
             credential: Cow::Borrowed(credential),
+            slashes: [0; SLASHES],
             signed_headers: Cow::Borrowed(signed_headers),
             signature: Cow::Borrowed(signature),
             session_token: sole(headers, b"x-amz-security-token")?
@@ -135,6 +141,7 @@ impl<'a> Authorization<'a> {
         };
         let authorization = Self {
             credential: credential.into(),
+            slashes: [0; SLASHES],
             signed_headers: signed_headers.into(),
             signature: signature.into(),
             session_token: session_token.map(Cow::Owned),
@@ -145,27 +152,32 @@ impl<'a> Authorization<'a> {
         authorization.well_formed(&algorithm)
     }
 
-    fn well_formed(self, algorithm: &[u8]) -> Result<Self, AuthorizationError> {
+    fn well_formed(mut self, algorithm: &[u8]) -> Result<Self, AuthorizationError> {
         if algorithm != ALGORITHM.as_bytes() {
             return Err(AuthorizationError::AlgorithmUnsupported);
         }
-        match scope_of(&self.credential) {
-            Some(scope) if !scope.access_key_id.is_empty() => Ok(self),
-            _ => Err(AuthorizationError::CredentialMalformed),
+        match slashes_of(&self.credential) {
+            Some(slashes) if !slashes.starts_with(&[0]) => {
+                self.slashes = slashes;
+                Ok(self)
+            }
+            // No access key id, or not five elements.
+            Some(_) | None => Err(AuthorizationError::CredentialMalformed),
         }
     }
 
     /// The elements of the credential: which secret to look up, and for what it signed.
     #[must_use]
     pub fn scope(&self) -> CredentialScope<'_> {
-        // Reading has refused each credential that does not split.
-        scope_of(&self.credential).unwrap_or(CredentialScope {
-            access_key_id: b"",
-            date: b"",
-            region: b"",
-            service: b"",
-            terminator: b"",
-        })
+        let [first, second, third, fourth] = self.slashes;
+        let element = |start, end| self.credential.get(start..end).unwrap_or_default();
+        CredentialScope {
+            access_key_id: element(0, first),
+            date: element(first + 1, second),
+            region: element(second + 1, third),
+            service: element(third + 1, fourth),
+            terminator: element(fourth + 1, self.credential.len()),
+        }
     }
 
     /// When it was signed.
@@ -213,21 +225,18 @@ impl<'a> HeaderParts<'a> {
     fn read(value: &'a [u8]) -> Result<(&'a [u8], Self), AuthorizationError> {
         let lead = value.iter().take_while(|&&byte| is_blank(byte)).count();
         let value_end = lead + trim_blanks(value).len();
-        let word_end = value
-            .iter()
-            .skip(lead)
-            .position(|&byte| is_blank(byte))
-            .map(|at| lead + at);
+        let word_end = memchr::memchr2(b' ', b'\t', value.get(lead..).unwrap_or_default());
+        let word_end = word_end.map(|at| lead + at);
         // Without a blank all of it is parts: `Bearer` alone has no equal sign.
         let word_end = word_end.filter(|&end| end < value_end).unwrap_or(lead);
         let algorithm = value.get(lead..word_end).unwrap_or_default();
         let mut parts = Self::default();
         let mut start = word_end;
-        for piece in value
-            .get(word_end..value_end)
-            .unwrap_or_default()
-            .split(|&byte| byte == b',')
-        {
+        let mut rest = value.get(word_end..value_end);
+        while let Some(text) = rest {
+            let comma = memchr::memchr(b',', text);
+            let piece = text.get(..comma.unwrap_or(text.len())).unwrap_or_default();
+            rest = comma.and_then(|comma| text.get(comma + 1..));
             let blanks = piece.iter().take_while(|&&byte| is_blank(byte)).count();
             let part = trim_blanks(piece);
             let part_start = start + blanks;
@@ -318,16 +327,11 @@ pub(crate) fn sole<'a>(
     }
 }
 
-fn scope_of(credential: &[u8]) -> Option<CredentialScope<'_>> {
-    let mut elements = credential.split(|&byte| byte == b'/');
-    let scope = CredentialScope {
-        access_key_id: elements.next()?,
-        date: elements.next()?,
-        region: elements.next()?,
-        service: elements.next()?,
-        terminator: elements.next()?,
-    };
-    elements.next().is_none().then_some(scope)
+/// Where the slashes of a credential are, if it has five elements.
+fn slashes_of(credential: &[u8]) -> Option<[usize; SLASHES]> {
+    let mut found = memchr::memchr_iter(b'/', credential);
+    let slashes = [found.next()?, found.next()?, found.next()?, found.next()?];
+    found.next().is_none().then_some(slashes)
 }
 
 fn expires_seconds(digits: &[u8]) -> Option<ExpiresSeconds> {

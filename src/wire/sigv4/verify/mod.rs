@@ -1,5 +1,11 @@
 //! Whether an inbound signature is that of the request, for a known access key (spec 09, "AWS_IAM").
 
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
 use crate::wire::date::UnixSeconds;
 use crate::wire::sigv4::authorization::error::{AuthorizationError, Form, WrongScope};
 use crate::wire::sigv4::authorization::{Authorization, DateSource, sole};
@@ -9,12 +15,31 @@ use crate::wire::sigv4::canonical_request::{Hex, RequestParts, Scratch, UriEncod
 use crate::wire::sigv4::credentials::Credentials;
 use crate::wire::sigv4::hex;
 use crate::wire::sigv4::payload_hash::PayloadHash;
-use crate::wire::sigv4::signing_key::{SCOPE_TERMINATOR, SigningKey};
+use crate::wire::sigv4::signing_key::{SCOPE_TERMINATOR, SigningKey, SigningKeyCache};
 
 pub mod s3;
 
 /// How far a signature's time may be from ours (spec 09, "Time").
 pub const SKEW_SECONDS_MAX: u64 = 5 * 60;
+
+/// Most requests sign no more fields than this; others take storage of their own.
+const SIGNED_COMMON: usize = 16;
+
+/// What verifying leaves to the next request of a core: the keys of callers, derived once a day, and grown storage.
+#[derive(Default)]
+pub struct Workspace {
+    /// Derived keys.
+    pub keys: SigningKeyCache,
+    /// The canonical request that was verified last.
+    pub scratch: Scratch,
+}
+
+/// Prints no canonical request: it may hold a session token.
+impl fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace").finish_non_exhaustive()
+    }
+}
 
 /// The request as it arrived, before anything is dropped from it.
 #[derive(Clone, Copy)]
@@ -72,17 +97,17 @@ pub fn signed_payload(headers: &[Header<'_>]) -> Result<SignedPayload, Authoriza
     }
 }
 
-/// Checks `authorization`, which was read from `received`. After a mismatch `scratch` holds the canonical request
-/// and the string to sign that should have been.
+/// Checks `authorization`, which was read from `received`. After a mismatch the scratch of `workspace` holds the canonical
+/// request and the string to sign that should have been.
 pub fn verify(
     authorization: &Authorization<'_>,
     received: &Received<'_>,
     expected: &Expected<'_>,
     now: UnixSeconds,
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<(), AuthorizationError> {
-    let key = check_claims(authorization, expected, now)?;
-    check_signature(authorization, received, &key, scratch)
+    let key = check_claims(authorization, expected, now, &mut workspace.keys)?;
+    check_signature(authorization, received, &key, &mut workspace.scratch)
 }
 
 /// All of [`verify`] but the signature: what can be refused before the body arrives. Gives the key that signs.
@@ -90,7 +115,8 @@ pub fn check_claims(
     authorization: &Authorization<'_>,
     expected: &Expected<'_>,
     now: UnixSeconds,
-) -> Result<SigningKey, AuthorizationError> {
+    keys: &mut SigningKeyCache,
+) -> Result<Rc<SigningKey>, AuthorizationError> {
     check_signed_headers(authorization)?;
     check_scope(authorization, expected)?;
     let skew_seconds_max = if expected.service == s3::SERVICE {
@@ -103,7 +129,8 @@ pub fn check_claims(
     if authorization.scope().access_key_id != credentials.access_key_id.as_bytes() {
         return Err(AuthorizationError::AccessKeyUnknown);
     }
-    let key = SigningKey::new(
+    // Only for a known access key and a time near ours: nobody else can turn keys out of the cache.
+    let key = keys.get(
         credentials,
         authorization.timestamp(),
         expected.region,
@@ -134,7 +161,7 @@ fn check_scope(
         region: scope.region != expected.region.as_bytes(),
         service: scope.service != expected.service.as_bytes(),
         terminator: scope.terminator != SCOPE_TERMINATOR.as_bytes(),
-        date: scope.date != authorization.timestamp().scope_date().as_bytes(),
+        date: scope.date != authorization.timestamp().scope_date_bytes(),
     };
     if wrong == WrongScope::default() {
         Ok(())
@@ -194,7 +221,7 @@ fn check_signature(
 ) -> Result<(), AuthorizationError> {
     let headers = signed_headers(authorization, received);
     let normalised = normalised_path(received.path);
-    let other_path = (normalised != received.path).then_some(normalised.as_slice());
+    let other_path = (*normalised != *received.path).then_some(&*normalised);
     let without_end = without_dotted_end(&normalised, received.path);
     let (other_payload, payload) = payloads(authorization, received)?;
     // The likeliest request comes last, so that it is the one left in the scratch.
@@ -251,12 +278,12 @@ fn signed_names<'s>(authorization: &'s Authorization<'_>) -> impl Iterator<Item 
 fn signed_headers<'s>(
     authorization: &'s Authorization<'_>,
     received: &Received<'s>,
-) -> Vec<Header<'s>> {
-    let mut names: Vec<&[u8]> = signed_names(authorization).collect();
+) -> SmallVec<[Header<'s>; SIGNED_COMMON]> {
+    let mut names: SmallVec<[&[u8]; SIGNED_COMMON]> = signed_names(authorization).collect();
     // Each name once: a list of repeats must not multiply the fields of the request.
     names.sort_unstable_by(|one, other| compare_names(one, other));
     names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
-    let mut headers = Vec::new();
+    let mut headers = SmallVec::new();
     for signed in names {
         let name = if signed.eq_ignore_ascii_case(AUTHORITY) {
             b"host"
@@ -270,14 +297,17 @@ fn signed_headers<'s>(
             .filter(|header| header.0.eq_ignore_ascii_case(name));
         headers.extend(values.map(|&(_, value)| (signed, value)));
         if headers.len() == before {
-            headers.push((signed, b""));
+            headers.push((signed, &b""[..]));
         }
     }
     headers
 }
 
 /// The path without empty and dot segments, as some signers write it (spec 09, "URI").
-fn normalised_path(path: &[u8]) -> Vec<u8> {
+fn normalised_path(path: &[u8]) -> Cow<'_, [u8]> {
+    if is_normal(path) {
+        return Cow::Borrowed(path);
+    }
     let mut segments: Vec<&[u8]> = Vec::new();
     for segment in path.split(|&byte| byte == b'/') {
         match segment {
@@ -297,7 +327,24 @@ fn normalised_path(path: &[u8]) -> Vec<u8> {
     if segments.is_empty() || ends_in_folder {
         normalised.push(b'/');
     }
-    normalised
+    Cow::Owned(normalised)
+}
+
+/// Whether a path has no empty and no dot segment but for an empty one at its end.
+fn is_normal(path: &[u8]) -> bool {
+    let Some(path) = path.strip_prefix(b"/") else {
+        return false;
+    };
+    let dotted = |segment: &[u8]| matches!(segment, b"." | b"..");
+    let mut rest = path;
+    while let Some(slash) = memchr::memchr(b'/', rest) {
+        let segment = rest.get(..slash).unwrap_or_default();
+        if segment.is_empty() || dotted(segment) {
+            return false;
+        }
+        rest = rest.get(slash + 1..).unwrap_or_default();
+    }
+    !dotted(rest)
 }
 
 /// RFC 3986 §5.2.4 leaves a slash where a path ended in a dot segment; botocore leaves none.

@@ -1,5 +1,7 @@
 //! Inbound signatures for `s3` (spec 10): the path encoded once, the payload line as `x-amz-content-sha256` says.
 
+use std::rc::Rc;
+
 use crate::wire::date::UnixSeconds;
 use crate::wire::percent;
 use crate::wire::percent::Keep;
@@ -9,7 +11,6 @@ use crate::wire::sigv4::authorization::error::Form;
 use crate::wire::sigv4::canonical_headers::trim_blanks;
 use crate::wire::sigv4::canonical_query::QueryPart;
 use crate::wire::sigv4::canonical_request::RequestParts;
-use crate::wire::sigv4::canonical_request::Scratch;
 use crate::wire::sigv4::canonical_request::UriEncoding;
 use crate::wire::sigv4::hex;
 use crate::wire::sigv4::hex::Hex;
@@ -17,6 +18,7 @@ use crate::wire::sigv4::payload_hash::PayloadHash;
 use crate::wire::sigv4::signing_key::SigningKey;
 use crate::wire::sigv4::verify::Expected;
 use crate::wire::sigv4::verify::Received;
+use crate::wire::sigv4::verify::Workspace;
 use crate::wire::sigv4::verify::check_claims;
 use crate::wire::sigv4::verify::signed_headers;
 use crate::wire::sigv4::verify::sole;
@@ -37,7 +39,7 @@ const MARKERS: [PayloadHash<'static>; 4] = [
 /// A signature that is right: where a chain of chunk signatures begins.
 pub struct Proof {
     /// What signed.
-    pub key: SigningKey,
+    pub key: Rc<SigningKey>,
     /// When.
     pub signed_at: UnixSeconds,
     /// The signature of the head.
@@ -53,9 +55,10 @@ pub fn verify(
     received: &Received<'_>,
     expected: &Expected<'_>,
     now: UnixSeconds,
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> Result<Proof, AuthorizationError> {
-    let key = check_claims(authorization, expected, now)?;
+    let key = check_claims(authorization, expected, now, &mut workspace.keys)?;
+    let scratch = &mut workspace.scratch;
     let claimed = sole(received.headers, b"x-amz-content-sha256")?.map(trim_blanks);
     let payload = match claimed {
         None if authorization.form() == Form::Query => PayloadHash::Unsigned,

@@ -156,7 +156,7 @@ impl Caller {
             &received,
             &expected,
             self.now,
-            &mut Scratch::new(),
+            &mut Workspace::default(),
         )
     }
 }
