@@ -26,6 +26,10 @@ const HEALTH_PATH: &[u8] = b"/ping";
 pub const HEALTHY: &[u8] = b"healthy";
 
 /// What a request is for.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every request has the large one, and boxing it would allocate for each"
+)]
 pub enum Route<'t, 'h> {
     /// A method of the document.
     Method(Routed<'t, 'h>),

@@ -205,7 +205,7 @@ impl UpstreamRequest<'_> {
         scratch: &mut Scratch,
         mut head: Vec<u8>,
     ) -> SignedRequest {
-        let added = AddedFields::new(self, payload, signer);
+        let added = AddedFields::new(self, payload, signer, scratch);
         let path = self.spelt.unwrap_or(self.path);
         write_request_line(&mut head, self.method, path, self.query);
         for (name, value) in added.iter() {
@@ -263,7 +263,12 @@ struct AddedFields<'r> {
 }
 
 impl<'r> AddedFields<'r> {
-    fn new(request: &UpstreamRequest<'r>, payload: &'r Payload, signer: Signer<'r>) -> Self {
+    fn new(
+        request: &UpstreamRequest<'r>,
+        payload: &'r Payload,
+        signer: Signer<'r>,
+        scratch: &mut Scratch,
+    ) -> Self {
         let (lengths, trailer) = match payload {
             Payload::SignedChunks(lengths) => (Some(lengths), None),
             Payload::Trailing(trailing) => (Some(&trailing.lengths), Some(trailing.algorithm)),
@@ -284,7 +289,7 @@ impl<'r> AddedFields<'r> {
         };
         Self {
             host: request.host,
-            date: signer.now.amz_date_bytes(),
+            date: scratch.amz_date(signer.now),
             payload_hash: payload_hash(payload),
             session_token: signer
                 .credentials

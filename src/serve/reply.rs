@@ -33,10 +33,6 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// What the client gets.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every request has the large one, and boxing it would allocate for each"
-)]
 pub enum Reply<'t> {
     /// A method response whose body comes from the store.
     Relay(MethodResponse<'t>, UpstreamResponse),
@@ -223,7 +219,8 @@ pub async fn deliver(
     }
 }
 
-const fn after(client: &ClientSide<'_>) -> Next {
+/// What follows a response that was sent whole.
+pub(super) const fn after(client: &ClientSide<'_>) -> Next {
     if client.keep_alive {
         Next::Request
     } else {

@@ -27,10 +27,6 @@ use crate::wire::sigv4::payload_hash::Hex;
 
 /// What came of an integration request.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every request has the large one, and boxing it would allocate for each"
-)]
 pub enum Answer {
     /// The store's response, its body still to come.
     Store(UpstreamResponse),

@@ -44,6 +44,7 @@ use crate::serve::per_core::Core;
 use crate::serve::per_core::SigningKeys;
 use crate::serve::race::First;
 use crate::serve::race::race;
+use crate::serve::reply::after;
 use crate::serve::send::Answer;
 use crate::serve::settings::PayloadSigning;
 use crate::serve::settings::REGION_DEFAULT;
@@ -284,8 +285,8 @@ fn admit<'s>(
     }
     let region = core.settings.region.as_deref().unwrap_or(REGION_DEFAULT);
     let now = clock::now().unix;
-    let workspace = &mut core.verification.borrow_mut();
-    let caller = authenticate(head, received, &sidecar.identities, region, now, workspace)?;
+    let (identities, workspace) = (&sidecar.identities, &mut core.verification.borrow_mut());
+    let caller = authenticate(head, received, identities, region, now, workspace)?;
     record.tell_caller(caller.identity);
     admitted.chunks = Some(caller.chunks);
     let id = &caller.identity.credentials.access_key_id;
@@ -468,9 +469,11 @@ async fn relay(
 ) -> Next {
     client.keep_alive &= !upstream.is_early();
     let status = upstream.head.status();
-    let framing = head_framing(client, &upstream.head);
+    let has_no_body = client.is_head || matches!(status, 204 | 304);
+    // Of the fields as they came: a HEAD tells the length that is taken from them.
+    let framing = has_no_body.then(|| head_framing(client, &upstream.head));
     forward::keep_response_fields(&mut upstream.head.fields);
-    if client.is_head || matches!(status, 204 | 304) {
+    if let Some(framing) = framing {
         let mut message = core.buffers.take(Class::Head);
         client.write_head(core, status, &upstream.head.fields, framing, &mut message);
         let all = 0..message.len();
@@ -536,13 +539,5 @@ async fn say(
     match client.send_whole(core, status, fields, body).await {
         Ok(()) => after(client),
         Err(_gone) => Next::Cut,
-    }
-}
-
-const fn after(client: &ClientSide<'_>) -> Next {
-    if client.keep_alive {
-        Next::Request
-    } else {
-        Next::Close
     }
 }

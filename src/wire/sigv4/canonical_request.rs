@@ -53,6 +53,8 @@ pub struct Scratch {
     string_to_sign: Vec<u8>,
     query: QueryScratch,
     header_order: HeaderOrder,
+    /// A moment, written: many requests have the same one.
+    date: Option<(UnixSeconds, [u8; 16])>,
 }
 
 impl Scratch {
@@ -60,6 +62,18 @@ impl Scratch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// [`UnixSeconds::amz_date_bytes`], written once for all requests of the same second.
+    pub fn amz_date(&mut self, now: UnixSeconds) -> [u8; 16] {
+        match self.date {
+            Some((moment, written)) if moment == now => written,
+            _ => {
+                let written = now.amz_date_bytes();
+                self.date = Some((now, written));
+                written
+            }
+        }
     }
 
     /// The canonical request that was signed or verified last. It may hold a session token: not for logs.
@@ -114,7 +128,7 @@ impl Scratch {
 
         let hash = sha256_hex(out);
         self.string_to_sign.clear();
-        let timestamp = now.amz_date_bytes();
+        let timestamp = self.amz_date(now);
         for line in [ALGORITHM.as_bytes(), &timestamp, scope.as_bytes()] {
             self.string_to_sign.extend_from_slice(line);
             self.string_to_sign.push(b'\n');

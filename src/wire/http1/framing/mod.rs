@@ -72,16 +72,24 @@ pub fn response_framing(
 
 /// What the fields say; `None`: nothing.
 fn announced(fields: &Fields, version: Version) -> Result<Option<BodyFraming>, FramingError> {
-    let length = sole(
-        fields,
-        b"content-length",
-        FramingError::ContentLengthRepeated,
-    )?;
-    let coding = sole(
-        fields,
-        b"transfer-encoding",
-        FramingError::TransferEncodingRepeated,
-    )?;
+    // One pass over the fields: each head asks.
+    let (mut length, mut coding) = (None, None);
+    let mut repeated = None;
+    for (name, value) in fields.iter() {
+        let (place, fault) = if name.eq_ignore_ascii_case(b"content-length") {
+            (&mut length, FramingError::ContentLengthRepeated)
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            (&mut coding, FramingError::TransferEncodingRepeated)
+        } else {
+            continue;
+        };
+        if place.replace(value).is_some() && repeated != Some(FramingError::ContentLengthRepeated) {
+            repeated = Some(fault);
+        }
+    }
+    if let Some(fault) = repeated {
+        return Err(fault);
+    }
     match (length, coding) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(FramingError::LengthAndTransferEncoding),
@@ -93,19 +101,6 @@ fn announced(fields: &Fields, version: Version) -> Result<Option<BodyFraming>, F
             check_transfer_encoding(value)?;
             Ok(Some(BodyFraming::Chunked))
         }
-    }
-}
-
-/// The value of the one field line of that name, if there is one.
-fn sole<'a>(
-    fields: &'a Fields,
-    name: &'a [u8],
-    repeated: FramingError,
-) -> Result<Option<&'a [u8]>, FramingError> {
-    let mut values = fields.all(name);
-    match (values.next(), values.next()) {
-        (first, None) => Ok(first),
-        (_, Some(_)) => Err(repeated),
     }
 }
 

@@ -265,8 +265,11 @@ impl ResponseHead {
 
     /// Reads a head as [`RequestHead::read`] does; `target_bytes_max` plays no part.
     pub fn read(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
-        if input.starts_with(b"\r") {
-            return Err(HeadError::LeadingEmptyLines);
+        match input {
+            // Nothing has arrived: each exchange asks once.
+            [] => return Ok(None),
+            [b'\r', ..] => return Err(HeadError::LeadingEmptyLines),
+            _ => {}
         }
         let Some(line) = first_line(input)? else {
             check_partial_status_line(input)?;
