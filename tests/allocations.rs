@@ -10,16 +10,24 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::thread;
 
+use sluicegate::api::iam_policy::principal::Principal;
+use sluicegate::pipeline::identity::Identities;
+use sluicegate::pipeline::identity::Identity;
 use sluicegate::serve::settings::ServeSettings;
+use sluicegate::wire::sigv4::credentials::Credentials;
+use sluicegate::wire::sigv4::credentials::Secret;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 use stats_alloc::Region;
 use stats_alloc::StatsAlloc;
 
 use support::documents::objects;
 use support::gateway::Gateway;
+use support::gateway::guarded_settings;
 use support::gateway::on_each_driver;
 use support::gateway::settings;
+use support::gateway::table;
 use support::sidecar::sidecar_settings;
+use support::signer::BOB;
 
 #[expect(dead_code, reason = "shared with tests/it, which uses the rest")]
 #[path = "it/support"]
@@ -28,13 +36,20 @@ mod support {
     pub(crate) mod gateway;
     pub(crate) mod message;
     pub(crate) mod sidecar;
+    pub(crate) mod signer;
 }
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Its methods ask for AWS_IAM.
+const S3_PROXY: &str = "config/s3-proxy.openapi.yaml";
+/// Two path parameters and three response headers are mapped.
+const SIGNED_TARGET: &str = "/S3/bucket/key";
 const WARM_UP: usize = 500;
 const COUNTED: usize = 5_000;
+/// Fields of a request that no caller signs.
+const UNSIGNED: &str = "Host: a\r\nUser-Agent: test\r\nAccept: application/octet-stream\r\n";
 /// Per request of the gateway, five and what timers of the core take: the path for the store, and the lines of the fields that go
 /// to it and to the client. May only fall.
 const GATEWAY_MAX: usize = 6;
@@ -86,12 +101,37 @@ fn read_response(stream: &mut TcpStream) {
     }
 }
 
+/// Who signs.
+fn callers() -> Identities {
+    let mut callers = Identities::default();
+    let identity = Identity {
+        credentials: Credentials {
+            access_key_id: BOB.access_key_id.to_owned(),
+            secret_access_key: Secret::new(BOB.secret),
+            session_token: None,
+        },
+        session_end: None,
+        principal: Principal::new("arn:aws:iam::123456789012:user/bob", "AIDABOB").unwrap(),
+        policy: None,
+    };
+    callers.add(identity).unwrap();
+    callers
+}
+
+/// Of a request for [`SIGNED_TARGET`], good for some minutes.
+fn signed_fields() -> String {
+    let host = ("Host".to_owned(), "gateway.example".to_owned());
+    let fields = BOB.fields("GET", SIGNED_TARGET, b"");
+    let lines = [host].into_iter().chain(fields);
+    lines
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect()
+}
+
 /// Allocations, growing included, over [`COUNTED`] requests.
-fn allocations(settings: ServeSettings, target: &str) -> usize {
+fn allocations(settings: ServeSettings, target: &str, fields: &str) -> usize {
     let gateway = Gateway::start(settings);
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: a\r\nUser-Agent: test\r\nAccept: application/octet-stream\r\n\r\n"
-    );
+    let request = format!("GET {target} HTTP/1.1\r\n{fields}\r\n");
     let mut client = TcpStream::connect(gateway.address).unwrap();
     client.set_nodelay(true).unwrap();
     let mut run = |requests: usize| {
@@ -112,7 +152,7 @@ fn allocations(settings: ServeSettings, target: &str) -> usize {
 fn requests_allocate_no_more_than_is_said() {
     let store = format!("http://{}", store());
     on_each_driver(|driver| {
-        let counted = allocations(sidecar_settings(driver, &store), "/bucket/key");
+        let counted = allocations(sidecar_settings(driver, &store), "/bucket/key", UNSIGNED);
         // Timers of the core allocate now and then; one allocation in each request would be ten times this.
         assert!(
             counted < COUNTED / 10,
@@ -122,14 +162,21 @@ fn requests_allocate_no_more_than_is_said() {
             io_driver: driver,
             ..settings(objects(), &store)
         };
-        let counted = allocations(served, "/v1/o/key");
-        assert!(
-            counted < COUNTED * GATEWAY_MAX,
-            "{counted} allocations in {COUNTED} requests of the gateway"
-        );
-        println!(
-            "{driver:?}: {} per request of the gateway",
-            counted as f64 / COUNTED as f64
-        );
+        let open = allocations(served, "/v1/o/key", UNSIGNED);
+        let guarded = ServeSettings {
+            io_driver: driver,
+            ..guarded_settings(table(S3_PROXY, "S3"), &store, callers())
+        };
+        let signed = allocations(guarded, SIGNED_TARGET, &signed_fields());
+        for (counted, which) in [(open, "an open method"), (signed, "a signed request")] {
+            assert!(
+                counted < COUNTED * GATEWAY_MAX,
+                "{counted} allocations in {COUNTED} requests of {which}"
+            );
+            println!(
+                "{driver:?}: {} per request of {which}",
+                counted as f64 / COUNTED as f64
+            );
+        }
     });
 }
