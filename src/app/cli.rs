@@ -25,6 +25,7 @@ use crate::app::settings::names::StageName;
 use crate::app::settings::names::StageVariable;
 use crate::app::settings::otlp::CollectorUrl;
 use crate::app::settings::otlp::Ratio;
+use crate::app::settings::values::ByteRate;
 use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
@@ -324,6 +325,15 @@ pub struct RunArgs {
     /// Silence within a body or between requests [default: 60000]
     #[arg(long, env = "SLUICEGATE_IDLE_TIMEOUT", value_name = "MILLISECONDS")]
     pub idle_timeout: Option<Milliseconds>,
+    /// Bytes of a request body that a client sends each second at least, 0 for no limit [default: 240]
+    #[arg(long, env = "SLUICEGATE_MIN_BODY_RATE", value_name = "BYTES")]
+    pub min_body_rate: Option<ByteRate>,
+    /// Bytes of a response that a client takes each second at least, 0 for no limit [default: 240]
+    #[arg(long, env = "SLUICEGATE_MIN_READ_RATE", value_name = "BYTES")]
+    pub min_read_rate: Option<ByteRate>,
+    /// Wait for a client before these rates count [default: 10000]
+    #[arg(long, env = "SLUICEGATE_RATE_GRACE", value_name = "MILLISECONDS")]
+    pub rate_grace: Option<Milliseconds>,
     /// Connections of each core to the store, and to each HTTP server [default: 1024]
     #[arg(long, env = "SLUICEGATE_UPSTREAM_CONNECTIONS", value_name = "N")]
     pub upstream_connections: Option<ConnectionCount>,

@@ -37,6 +37,17 @@ pub enum Outcome {
     ClientGone,
     /// The response began and was not whole: either side failed in its body.
     Cut,
+    /// The client sent the request's body or took the response more slowly than it may.
+    ClientSlow,
+}
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client.
+    Request,
+    /// To the client.
+    Response,
 }
 
 /// The result of a check of the caller.
@@ -77,6 +88,7 @@ pub struct ExchangeRecord {
     request_conversion: Cell<Option<ConversionKind>>,
     response_conversion: Cell<Option<ConversionKind>>,
     cut: Cell<bool>,
+    too_slow: Cell<Option<Direction>>,
     refused: Cell<Option<u16>>,
     fault: RefCell<Option<GatewayFault>>,
     texts: RefCell<Vec<(&'static str, String)>>,
@@ -246,6 +258,11 @@ impl ExchangeRecord {
         self.cut.set(true);
     }
 
+    /// The client was too slow; the exchange ends for that reason.
+    pub fn set_too_slow(&self, direction: Direction) {
+        self.too_slow.set(Some(direction));
+    }
+
     /// Bytes of the request's body arrived.
     pub fn add_request_bytes(&self, bytes: u64) {
         self.request_bytes
@@ -342,9 +359,18 @@ impl ExchangeRecord {
         self.refused.get()
     }
 
+    /// See [`Self::set_too_slow`].
+    #[must_use]
+    pub const fn too_slow(&self) -> Option<Direction> {
+        self.too_slow.get()
+    }
+
     /// How it ended.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
+        if self.too_slow.get().is_some() {
+            return Outcome::ClientSlow;
+        }
         match (self.status.get(), self.first_byte_us.get()) {
             (Some(_), Some(_)) if self.cut.get() => Outcome::Cut,
             (Some(_), Some(_)) => Outcome::Complete,

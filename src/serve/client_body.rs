@@ -3,15 +3,19 @@
 use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
+use crate::net::deadline::LeastRate;
 use crate::net::stream::Stream;
 use crate::pipeline::body_plan::BodyContent;
 use crate::pipeline::body_plan::BodyConverter;
+use crate::pipeline::exchange_record::Direction;
+use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::serve::body_reader::BodyReader;
 use crate::serve::failure::BodyFault;
 use crate::serve::failure::CodingFault;
 use crate::serve::failure::UploadFault;
 use crate::serve::framed_body::FramedBody;
 use crate::serve::inbox::Inbox;
+use crate::serve::settings::Timeouts;
 use crate::wire::sigv4::payload_hash::Hex;
 use crate::wire::sigv4::payload_hash::PayloadHasher;
 
@@ -29,6 +33,18 @@ pub struct Arrival {
     pub waits_for_continue: bool,
     /// Some of it was asked for: a body that is begun but not read to its end leaves no place for another request.
     pub begun: bool,
+    /// The client sent it too slowly.
+    pub too_slow: bool,
+}
+
+impl Arrival {
+    /// Notes what came, once the exchange is over.
+    pub fn tell(&self, record: &ExchangeRecord) {
+        record.add_request_bytes(self.reader.received());
+        if self.too_slow {
+            record.set_too_slow(Direction::Request);
+        }
+    }
 }
 
 /// A request body on its way in.
@@ -39,6 +55,7 @@ pub struct ClientBody<'c> {
     pub(super) arrival: &'c mut Arrival,
     limit: PayloadLimit,
     idle_ms: u64,
+    rate: LeastRate,
     check: Option<Box<HashCheck>>,
     framed: Option<Box<FramedBody>>,
 }
@@ -96,14 +113,15 @@ impl<'c> ClientBody<'c> {
         inbox: &'c mut Inbox,
         arrival: &'c mut Arrival,
         bytes_max: u64,
-        idle_ms: u64,
+        timeouts: &Timeouts,
     ) -> Self {
         Self {
             stream,
             inbox,
             arrival,
             limit: PayloadLimit::new(bytes_max),
-            idle_ms,
+            idle_ms: timeouts.idle_ms_max,
+            rate: timeouts.rates.body(),
             check: None,
             framed: None,
         }
@@ -225,15 +243,30 @@ impl<'c> ClientBody<'c> {
         if self.arrival.reader.is_done() {
             return (Ok(0), out);
         }
-        self.arrival.begun = true;
-        self.stream.arm(self.idle_ms, Cut::Read);
+        self.begin();
+        self.stream.arm_body(self.idle_ms, Cut::Read);
         let (result, out) = self
             .arrival
             .reader
             .read(self.stream, self.inbox, out, max)
             .await;
         self.stream.disarm();
+        if result == Err(BodyFault::TimedOut) {
+            self.note_timeout();
+        }
         (result.map_err(UploadFault::Client), out)
+    }
+
+    /// The body is asked for: its rate counts from the first time on.
+    pub(super) fn begin(&mut self) {
+        if !std::mem::replace(&mut self.arrival.begun, true) {
+            self.stream.begin_body(self.rate);
+        }
+    }
+
+    /// The client was waited for in vain: a stall, or too slow a trickle.
+    pub(super) fn note_timeout(&mut self) {
+        self.arrival.too_slow = self.stream.was_too_slow();
     }
 
     /// Hashes what came; compares once that was all.

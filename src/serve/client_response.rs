@@ -3,6 +3,7 @@
 use crate::net::clock;
 use crate::net::deadline::Cut;
 use crate::net::stream::Stream;
+use crate::pipeline::exchange_record::Direction;
 use crate::pipeline::exchange_record::ExchangeRecord;
 use crate::serve::per_core::Core;
 use crate::wire::date::UnixSeconds;
@@ -64,7 +65,7 @@ impl ClientSide<'_> {
         }
     }
 
-    /// Appends the complete response head to `out`.
+    /// Appends the complete response head to `out`; the rate at which the client takes the response counts from now on.
     pub fn write_head(
         &self,
         core: &Core,
@@ -74,6 +75,7 @@ impl ClientSide<'_> {
         out: &mut Vec<u8>,
     ) {
         self.record.set_status(status);
+        self.stream.begin_body(core.settings.timeouts.rates.read());
         encode::write_status_line(out, status);
         fields.write_lines(out);
         out.extend_from_slice(b"Date: ");
@@ -98,7 +100,7 @@ impl ClientSide<'_> {
     /// Sends a range of `buffer`, which keeps its bytes.
     ///
     /// # Errors
-    /// The client is gone, or took nothing for the idle limit.
+    /// The client is gone, took nothing for the idle limit, or took too little of it all.
     pub async fn send(
         &mut self,
         core: &Core,
@@ -106,7 +108,7 @@ impl ClientSide<'_> {
         range: std::ops::Range<usize>,
     ) -> Result<(), ClientGone> {
         self.stream
-            .arm(core.settings.timeouts.idle_ms_max, Cut::Both);
+            .arm_body(core.settings.timeouts.idle_ms_max, Cut::Both);
         let (result, sent) = self.stream.send_all(std::mem::take(buffer), range).await;
         self.stream.disarm();
         *buffer = sent;
@@ -116,10 +118,23 @@ impl ClientSide<'_> {
                 Ok(())
             }
             Err(_gone) => {
-                self.record.set_cut();
+                self.note_gone();
                 self.keep_alive = false;
                 Err(ClientGone)
             }
+        }
+    }
+
+    /// The client takes no more of the response. What it was too slow to take shall not stay in the kernel's memory until it
+    /// does.
+    pub fn note_gone(&self) {
+        self.record.set_cut();
+        if self.stream.timed_out() {
+            // ignored: a socket that takes no option has failed already
+            self.stream.reset_on_close().ok();
+        }
+        if self.stream.was_too_slow() {
+            self.record.set_too_slow(Direction::Response);
         }
     }
 

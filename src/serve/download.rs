@@ -198,7 +198,10 @@ async fn splice(
                 SpliceFault::NoPipe
                 | SpliceFault::SinkTimedOut
                 | SpliceFault::Sink(_)
-                | SpliceFault::SinkSpoke => DownloadFault::Cut,
+                | SpliceFault::SinkSpoke => {
+                    client.note_gone();
+                    DownloadFault::Cut
+                }
             })
         }
     }

@@ -111,6 +111,7 @@ pub async fn exchange(
         reader: BodyReader::new(framing.unwrap_or(BodyFraming::None)),
         waits_for_continue: expects_continue(head),
         begun: false,
+        too_slow: false,
     };
     let doubt = framing.err();
     let watch = client.stream.watch();
@@ -126,7 +127,7 @@ pub async fn exchange(
             }
         }
     };
-    record.add_request_bytes(arrival.reader.received());
+    arrival.tell(&record);
     core.tell(&ToldExchange {
         context: &context,
         head: Some(head),
@@ -227,7 +228,7 @@ async fn answer<'c>(
         &mut client.inbox,
         arrival,
         settings.limits.payload_bytes_max,
-        settings.timeouts.idle_ms_max,
+        &settings.timeouts,
     );
     match passage {
         Passage::Open(metered) => open(core, gateway, metered, body, context).await,
@@ -545,13 +546,12 @@ pub(super) fn leaves_room(arrival: &Arrival) -> bool {
 
 /// Reads a short body that nobody wanted, so that the connection stands at the next request.
 pub(super) async fn discard(core: &Core, client: &mut Client, mut arrival: Arrival) -> Next {
-    let idle_ms = core.settings.timeouts.idle_ms_max;
     let mut body = ClientBody::new(
         &mut client.stream,
         &mut client.inbox,
         &mut arrival,
         0,
-        idle_ms,
+        &core.settings.timeouts,
     );
     match body.read_away(&core.buffers).await {
         Ok(()) => Next::Request,

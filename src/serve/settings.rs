@@ -11,6 +11,7 @@ use crate::api::table::Table;
 use crate::net::address::ListenAt;
 use crate::net::address_range::TrustedPeer;
 use crate::net::credentials::slot::CredentialSlot;
+use crate::net::deadline::LeastRate;
 use crate::net::driver::DriverChoice;
 use crate::net::tls::server::TlsServer;
 use crate::net::tls::trust::Trust;
@@ -198,6 +199,39 @@ pub struct Timeouts {
     pub header_ms_max: u64,
     /// Between two bytes of a body, and for an idle keep-alive connection.
     pub idle_ms_max: u64,
+    /// For what moves all the time, but too slowly.
+    pub rates: ClientRates,
+}
+
+/// The least rates at which clients send and take bodies, averaged over the time that they are waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientRates {
+    /// Bytes of a request body each second; 0 is no limit.
+    pub body_bytes_per_s: u32,
+    /// Bytes of a response each second; 0 is no limit.
+    pub read_bytes_per_s: u32,
+    /// Milliseconds that a client is waited for before that.
+    pub grace_ms: u64,
+}
+
+impl ClientRates {
+    /// For a request body.
+    #[must_use]
+    pub const fn body(self) -> LeastRate {
+        LeastRate {
+            bytes_per_s: self.body_bytes_per_s,
+            grace_ms: self.grace_ms,
+        }
+    }
+
+    /// For a response.
+    #[must_use]
+    pub const fn read(self) -> LeastRate {
+        LeastRate {
+            bytes_per_s: self.read_bytes_per_s,
+            grace_ms: self.grace_ms,
+        }
+    }
 }
 
 /// What the program tells the workers, and they the program. The only state that cores share while they run.

@@ -96,6 +96,7 @@ pub async fn exchange(
         reader: BodyReader::new(framing.unwrap_or(BodyFraming::None)),
         waits_for_continue: expects_continue(head),
         begun: false,
+        too_slow: false,
     };
     let watch = client.stream.watch();
     let next = {
@@ -139,7 +140,7 @@ pub async fn exchange(
             }
         }
     };
-    record.add_request_bytes(arrival.reader.received());
+    arrival.tell(&record);
     tell(core, now, &ids, &peer, &record, Some(head));
     match next {
         Next::Request if !arrival.reader.is_done() => discard(core, client, arrival).await,
@@ -242,7 +243,7 @@ async fn make_ready<'c>(
         &mut client.inbox,
         arrival,
         settings.limits.payload_bytes_max,
-        settings.timeouts.idle_ms_max,
+        &settings.timeouts,
     );
     let (upload, payload) = if has_body {
         let kind = BodyKind {

@@ -65,7 +65,10 @@ pub async fn send(
         SpliceFault::NoPipe => Halt::NoPipe,
         SpliceFault::SinkSpoke => Halt::Answered,
         SpliceFault::SourceEnded => of_client(BodyFault::Closed),
-        SpliceFault::SourceTimedOut => of_client(BodyFault::TimedOut),
+        SpliceFault::SourceTimedOut => {
+            client.note_timeout();
+            of_client(BodyFault::TimedOut)
+        }
         SpliceFault::Source(error) => of_client(BodyFault::Io(error.kind())),
         SpliceFault::SinkTimedOut => Halt::Fault(PumpFault::Store(std::io::ErrorKind::TimedOut)),
         SpliceFault::Sink(error) => Halt::Fault(PumpFault::Store(error.kind())),
@@ -81,7 +84,7 @@ async fn send_front(
 ) -> Result<(), Halt> {
     let of_client = |fault| Halt::Fault(PumpFault::Client(fault));
     client.invite().await.map_err(of_client)?;
-    client.arrival.begun = true;
+    client.begin();
     let mut front = head;
     while !client.inbox.is_empty() {
         let max = client.inbox.unread().len();

@@ -54,6 +54,7 @@ mod sidecar;
 mod sidecar_callers;
 mod sidecar_faults;
 mod signing;
+mod slow_clients;
 mod snapshots;
 mod store_faults;
 mod streaming;

@@ -128,7 +128,7 @@ fn counts_are_exact_over_two_workers() {
         let sums = gateway.metrics.sums();
         assert_eq!(sums.in_flight, 0);
         assert_eq!(sums.connections, clients);
-        assert_eq!(sums.outcomes, [10 * clients, 0, 0]);
+        assert_eq!(sums.outcomes, [10 * clients, 0, 0, 0]);
         assert_eq!(
             sums.conversions,
             [

@@ -37,12 +37,15 @@ pub fn answer(state: &AdminState) -> Answer {
         "limits": {
             "payload_bytes": settings.limits.payload_bytes_max,
             "header_bytes": settings.limits.header_bytes_max,
+            "min_body_rate": settings.timeouts.rates.body_bytes_per_s,
+            "min_read_rate": settings.timeouts.rates.read_bytes_per_s,
         },
         "timeouts_ms": {
             "connect": settings.timeouts.connect_ms_max,
             "integration": settings.timeouts.integration_ms_max,
             "header": settings.timeouts.header_ms_max,
             "idle": settings.timeouts.idle_ms_max,
+            "rate_grace": settings.timeouts.rates.grace_ms,
         },
         "serves": serves(&settings.service),
     });

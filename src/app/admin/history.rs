@@ -174,7 +174,7 @@ pub fn classes(sums: &SeriesSums) -> [u64; CLASSES] {
 }
 
 fn cut(sums: &Sums) -> u64 {
-    let [_, _, cut] = sums.outcomes;
+    let [_, _, cut, _slow] = sums.outcomes;
     cut
 }
 

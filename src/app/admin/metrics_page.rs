@@ -68,6 +68,7 @@ pub fn answer(state: &AdminState) -> Answer {
     certificates(state, &mut out);
     lifecycle(state, &sums, &mut out);
     refused_connections(&sums, &mut out);
+    slow_clients(&sums, &mut out);
     process(&mut out);
     Answer::of(MEDIA_TYPE, out.into_text())
 }
@@ -404,6 +405,16 @@ fn refused_connections(sums: &Sums, out: &mut Exposition) {
             .iter()
             .zip(sums.connection_refusals)
             .map(|(&reason, count)| ([("reason", reason)], count)),
+    );
+}
+
+fn slow_clients(sums: &Sums, out: &mut Exposition) {
+    let samples = DIRECTIONS.into_iter().zip(sums.slow_clients);
+    labelled(
+        out,
+        "sluicegate_slow_clients_total",
+        "Exchanges that ended since the client sent its body or took the response too slowly.",
+        samples.map(|(direction, count)| ([("direction", direction)], count)),
     );
 }
 

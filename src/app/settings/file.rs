@@ -39,6 +39,7 @@ use crate::app::settings::plan_sections::ApiKeySection;
 use crate::app::settings::plan_sections::ThrottleSection;
 use crate::app::settings::plan_sections::UsagePlanSection;
 use crate::app::settings::tls_section::TlsSection;
+use crate::app::settings::values::ByteRate;
 use crate::app::settings::values::ConnectionCap;
 use crate::app::settings::values::ConnectionCount;
 use crate::app::settings::values::HeaderBytes;
@@ -312,6 +313,10 @@ pub struct LimitsSection {
     pub connections: Option<ConnectionCap>,
     /// Connections of one client address.
     pub connections_per_address: Option<ConnectionCap>,
+    /// Bytes of a request body each second.
+    pub min_body_rate: Option<ByteRate>,
+    /// Bytes of a response that a client takes each second.
+    pub min_read_rate: Option<ByteRate>,
 }
 
 /// `[timeouts]`, milliseconds
@@ -326,6 +331,8 @@ pub struct TimeoutsSection {
     pub header: Option<Milliseconds>,
     /// Silence on a connection.
     pub idle: Option<Milliseconds>,
+    /// Waiting for a client before its rates count.
+    pub rate_grace: Option<Milliseconds>,
 }
 
 /// A secret as the file holds it; `Debug` prints nothing of it.

@@ -22,6 +22,7 @@ use crate::net::driver::DriverChoice;
 use crate::net::upstream::pool::PoolLimits;
 use crate::serve::connection_caps::AddressCap;
 use crate::serve::connection_caps::ConnectionCaps;
+use crate::serve::settings::ClientRates;
 use crate::serve::settings::Edge;
 use crate::serve::settings::Limits;
 use crate::serve::settings::PayloadSigning;
@@ -42,6 +43,12 @@ pub const INTEGRATION_MS_DEFAULT: u64 = 29_000;
 pub const HEADER_MS_DEFAULT: u64 = 30_000;
 /// Contract: `[timeouts] idle`.
 pub const IDLE_MS_DEFAULT: u64 = 60_000;
+/// As Kestrel's `MinRequestBodyDataRate`: less than the slowest modem, and more than a trickle.
+pub const BODY_RATE_DEFAULT: u32 = 240;
+/// As Kestrel's `MinResponseDataRate`.
+pub const READ_RATE_DEFAULT: u32 = 240;
+/// Three packets in a row that are lost and sent again (1 + 2 + 4 s, RFC 6298 §5), and some time to spare.
+pub const RATE_GRACE_MS_DEFAULT: u64 = 10_000;
 /// Contract: `--drain-timeout`, in seconds.
 pub const DRAIN_S_DEFAULT: u64 = 30;
 
@@ -224,6 +231,19 @@ fn timeouts(args: &RunArgs, file: &ConfigFile) -> Timeouts {
         integration_ms_max: integration.map_or(INTEGRATION_MS_DEFAULT, |n| n.number()),
         header_ms_max: header.map_or(HEADER_MS_DEFAULT, |n| n.number()),
         idle_ms_max: idle.map_or(IDLE_MS_DEFAULT, |n| n.number()),
+        rates: client_rates(args, file),
+    }
+}
+
+fn client_rates(args: &RunArgs, file: &ConfigFile) -> ClientRates {
+    let limits = &file.sections.limits;
+    let body = args.min_body_rate.or(limits.min_body_rate);
+    let read = args.min_read_rate.or(limits.min_read_rate);
+    let grace = args.rate_grace.or(file.sections.timeouts.rate_grace);
+    ClientRates {
+        body_bytes_per_s: body.map_or(BODY_RATE_DEFAULT, |n| n.per_second()),
+        read_bytes_per_s: read.map_or(READ_RATE_DEFAULT, |n| n.per_second()),
+        grace_ms: grace.map_or(RATE_GRACE_MS_DEFAULT, |n| n.number()),
     }
 }
 
@@ -347,6 +367,30 @@ mod tests {
         assert!(run.listen_is_chosen);
         let run = layered(&["--listen", "127.0.0.1:3"], file);
         assert_eq!(run.listen, [SocketAddr::from(([127, 0, 0, 1], 3)).into()]);
+    }
+
+    #[test]
+    fn rates_of_clients_are_option_then_file_then_default() {
+        let file = "[limits]\nmin_body_rate = 7\nmin_read_rate = 0\n[timeouts]\nrate_grace = 8\n";
+        let rates = |args: &[&str], file| {
+            let rates = layered(args, file).timeouts.rates;
+            (
+                rates.body_bytes_per_s,
+                rates.read_bytes_per_s,
+                rates.grace_ms,
+            )
+        };
+        assert_eq!(rates(&[], ""), (240, 240, 10_000));
+        assert_eq!(rates(&[], file), (7, 0, 8));
+        let args = [
+            "--min-body-rate",
+            "0",
+            "--min-read-rate",
+            "1000000000",
+            "--rate-grace",
+            "1",
+        ];
+        assert_eq!(rates(&args, file), (0, 1_000_000_000, 1));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub const WORKERS_MAX: u64 = 1024;
 pub const PAYLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024 * 1024;
 /// Descriptors that Linux gives one process at most unless it is told otherwise (`fs.nr_open`).
 pub const CONNECTIONS_MAX: u64 = 1024 * 1024;
+/// A gigabyte a second: more is asked of nobody.
+pub const BYTE_RATE_MAX: u64 = 1_000_000_000;
 /// A day; no wait of a proxy is longer.
 pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 
@@ -40,6 +42,8 @@ pub type HeaderBytes = Ranged<1024, 65_536>;
 pub type ConnectionCap = Ranged<0, CONNECTIONS_MAX>;
 /// A time limit in milliseconds.
 pub type Milliseconds = Ranged<1, TIMEOUT_MS_MAX>;
+/// `--min-body-rate`, `--min-read-rate`: bytes a second, 0 is no limit.
+pub type ByteRate = Ranged<0, BYTE_RATE_MAX>;
 /// `--upstream-connections`; a process has at most so many ports towards one address.
 pub type ConnectionCount = Ranged<1, 65_535>;
 /// `--upstream-pending`.
@@ -67,6 +71,13 @@ impl<const MIN: u64, const MAX: u64> Ranged<MIN, MAX> {
     /// The number as a count in memory; numbers beyond it do not occur below `MAX` on 64-bit machines.
     pub fn count(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl ByteRate {
+    /// The number.
+    pub fn per_second(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
     }
 }
 

@@ -5,12 +5,15 @@
 //! The one thing that is cancelled, and then awaited, is a receive that holds a buffer for nothing (`silence.rs`).
 
 mod abandonment;
+mod pace;
 mod silence;
 #[cfg(test)]
 mod tests;
 
 pub use abandonment::LOOK_MS;
 pub use abandonment::Watch;
+pub use pace::Budget;
+pub use pace::LeastRate;
 pub use silence::SILENCE_MS;
 
 use std::cell::Cell;
@@ -24,6 +27,8 @@ use nix::sys::socket::Shutdown;
 use crate::net::clock;
 use crate::net::clock::COARSE_MS_MAX;
 use crate::net::deadline::abandonment::Abandonment;
+use crate::net::deadline::pace::Look;
+use crate::net::deadline::pace::Pace;
 use crate::net::deadline::silence::Silences;
 
 /// How often due sockets are looked for; a deadline passes at most this much late, and a timer step of 2 ms, and the
@@ -72,15 +77,18 @@ struct Entry {
     waits: Cell<Waits>,
     fired: Cell<Option<Cut>>,
     abandonment: Abandonment,
+    pace: Pace,
     /// Where the table holds this entry.
     position: Cell<usize>,
 }
 
-/// What a socket waits for, as far as a drain cares.
+/// What a socket waits for, as far as a drain or a sweep cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     /// Not for a request: a drain lets it be.
     Otherwise,
+    /// For bytes of a body, which may not move too slowly; a drain lets it be.
+    Body,
     /// A drain ends it within [`FIRST_REQUEST_MS_MAX`].
     FirstRequest,
     /// A drain ends it at once.
@@ -105,6 +113,7 @@ impl DeadlineTable {
             waits: Cell::new(Waits::Otherwise),
             fired: Cell::new(None),
             abandonment: Abandonment::default(),
+            pace: Pace::default(),
             position: Cell::new(entries.len()),
         });
         entries.push(Rc::clone(&entry));
@@ -114,12 +123,14 @@ impl DeadlineTable {
         }
     }
 
-    /// Shuts every socket that is due at `now_ms`, each once, and ends the receives that have been silent for long.
+    /// Shuts every socket that is due at `now_ms`, or whose body moves too slowly, each once, and ends the receives that have been
+    /// silent for long.
     pub fn sweep(&self, now_ms: u64) {
         self.sockets.silences.turn(now_ms);
         for entry in self.sockets.entries.borrow().iter() {
             match entry.due_ms.get() {
                 DISARMED => entry.abandonment.look(entry.fd, now_ms),
+                due_ms if entry.waits.get() == Waits::Body => entry.look_at_pace(due_ms, now_ms),
                 due_ms if due_ms <= now_ms => entry.fire(entry.cut.get()),
                 _ => {}
             }
@@ -132,7 +143,7 @@ impl DeadlineTable {
         let hurried = clock::monotonic_ms().saturating_add(FIRST_REQUEST_MS_MAX);
         for entry in self.sockets.entries.borrow().iter() {
             match entry.waits.get() {
-                Waits::Otherwise => {}
+                Waits::Otherwise | Waits::Body => {}
                 Waits::FirstRequest => entry.due_ms.set(entry.due_ms.get().min(hurried)),
                 Waits::NextRequest => entry.fire(Cut::Read),
             }
@@ -162,14 +173,41 @@ impl DeadlineTable {
 impl DeadlineSlot {
     /// Shuts the socket `ms` milliseconds from now (not earlier; see [`TICK_MS`] for how much later) unless disarmed or armed anew.
     pub fn arm(&self, ms: u64, cut: Cut) {
+        self.arm_at(clock::monotonic_ms(), ms, cut);
         self.entry.waits.set(Waits::Otherwise);
+    }
+
+    fn arm_at(&self, now_ms: u64, ms: u64, cut: Cut) {
         self.entry.abandonment.begin_anew();
         self.entry.cut.set(cut);
-        self.entry.due_ms.set(
-            clock::monotonic_ms()
-                .saturating_add(ms)
-                .saturating_add(COARSE_MS_MAX),
-        );
+        let due_ms = now_ms.saturating_add(ms).saturating_add(COARSE_MS_MAX);
+        self.entry.due_ms.set(due_ms);
+    }
+
+    /// The peer is to send or to take a body at `rate` at least from now on, whenever it is waited for with
+    /// [`DeadlineSlot::arm_body`].
+    pub fn begin_body(&self, rate: LeastRate) {
+        self.entry.pace.begin(rate);
+    }
+
+    /// As [`DeadlineSlot::arm`] for a wait for bytes of a body, either way: `idle_ms` begins anew with every byte, and the
+    /// rate of [`DeadlineSlot::begin_body`] is kept.
+    pub fn arm_body(&self, idle_ms: u64, cut: Cut) {
+        let now_ms = clock::monotonic_ms();
+        self.arm_at(now_ms, idle_ms, cut);
+        self.entry.pace.begin_wait(now_ms, idle_ms);
+        self.entry.waits.set(Waits::Body);
+    }
+
+    /// Bytes were sent or received.
+    pub(super) fn note_moved(&self, bytes: usize) {
+        self.entry.pace.note_moved(bytes);
+    }
+
+    /// Whether the peer has moved a body too slowly, so that its socket was shut.
+    #[must_use]
+    pub fn was_too_slow(&self) -> bool {
+        self.entry.pace.is_too_slow()
     }
 
     /// As [`DeadlineSlot::arm`] with [`Cut::Read`], for a connection between two requests: [`DeadlineTable::cut_idle`]
@@ -244,6 +282,18 @@ impl Drop for DeadlineSlot {
 }
 
 impl Entry {
+    fn look_at_pace(&self, due_ms: u64, now_ms: u64) {
+        match self.pace.look(now_ms) {
+            Look::TooSlow => self.fire(self.cut.get()),
+            Look::Moved { idle_ms } => {
+                let anew_ms = now_ms.saturating_add(idle_ms);
+                self.due_ms.set(due_ms.max(anew_ms));
+            }
+            Look::Still if due_ms <= now_ms => self.fire(self.cut.get()),
+            Look::Still => {}
+        }
+    }
+
     fn fire(&self, cut: Cut) {
         self.due_ms.set(DISARMED);
         self.waits.set(Waits::Otherwise);

@@ -128,8 +128,8 @@ impl PipePool {
     }
 }
 
-/// Moves exactly `count` bytes. A wait of more than `idle_ms_max` for either side shuts that side; deadlines that were
-/// armed before are gone. Dropping the future loses bytes: both connections are finished then.
+/// Moves exactly `count` bytes. A wait of more than `idle_ms_max` for either side shuts that side, and so does moving slower
+/// than the rate that its stream was given; deadlines that were armed before are gone. Dropping the future loses bytes: both connections are finished then.
 ///
 /// # Errors
 /// See [`SpliceFault`]. Unless it is `NoPipe`, both connections are finished.
@@ -221,13 +221,16 @@ async fn fill(
         match splice(source.raw_fd(), pipe.writer.as_raw_fd(), wanted) {
             Ok(0) if source.timed_out() => return Err(SpliceFault::SourceTimedOut),
             Ok(0) => return Err(SpliceFault::SourceEnded),
-            Ok(taken) => return Ok(taken),
+            Ok(taken) => {
+                source.note_moved(taken);
+                return Ok(taken);
+            }
             // The pipe is empty, so it is the source that has nothing.
             Err(Errno::EAGAIN) => {}
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(SpliceFault::Source(error.into())),
         }
-        source.arm(manner.idle_ms_max, manner.source_cut);
+        source.arm_body(manner.idle_ms_max, manner.source_cut);
         let ready = if manner.heeds_sink {
             either(source.readable(), sink.readable()).await
         } else {
@@ -254,12 +257,15 @@ async fn drain(
     loop {
         match splice(pipe.reader.as_raw_fd(), sink.raw_fd(), left) {
             Ok(0) => return Err(SpliceFault::Sink(io::ErrorKind::WriteZero.into())),
-            Ok(sent) => return Ok(sent),
+            Ok(sent) => {
+                sink.note_moved(sent);
+                return Ok(sent);
+            }
             Err(Errno::EAGAIN) => {}
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(SpliceFault::Sink(error.into())),
         }
-        sink.arm(manner.idle_ms_max, Cut::Both);
+        sink.arm_body(manner.idle_ms_max, Cut::Both);
         let ready = if manner.heeds_sink {
             sink.writable_or_readable().await
         } else {

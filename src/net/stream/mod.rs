@@ -44,6 +44,7 @@ use crate::net::address::PeerAddress;
 use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::deadline::DeadlineTable;
+use crate::net::deadline::LeastRate;
 use crate::net::deadline::Watch;
 use crate::net::stream::session::Session;
 use crate::net::stream::transfer::Patience;
@@ -369,6 +370,27 @@ impl Stream {
     /// See [`DeadlineSlot::arm`].
     pub fn arm(&self, ms: u64, cut: Cut) {
         self.deadline.arm(ms, cut);
+    }
+
+    /// See [`DeadlineSlot::begin_body`].
+    pub fn begin_body(&self, rate: LeastRate) {
+        self.deadline.begin_body(rate);
+    }
+
+    /// See [`DeadlineSlot::arm_body`].
+    pub fn arm_body(&self, idle_ms: u64, cut: Cut) {
+        self.deadline.arm_body(idle_ms, cut);
+    }
+
+    /// Bytes were moved by other means (splice).
+    pub(super) fn note_moved(&self, bytes: usize) {
+        self.deadline.note_moved(bytes);
+    }
+
+    /// See [`DeadlineSlot::was_too_slow`].
+    #[must_use]
+    pub fn was_too_slow(&self) -> bool {
+        self.deadline.was_too_slow()
     }
 
     /// See [`DeadlineSlot::arm_idle`].

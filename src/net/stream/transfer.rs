@@ -100,6 +100,9 @@ pub(super) async fn recv<S: CancelableAsyncReadRent>(
             received => break (received, buffer),
         }
     };
+    if let Ok(count) = &received {
+        deadline.note_moved(*count);
+    }
     match (deadline.fired(), &received) {
         // What came before the cut can still be answered.
         (None, _) | (Some(Cut::Read), Ok(1..)) => (received, buffer),
@@ -125,7 +128,10 @@ pub(super) async fn send<S: AsyncWriteRent, B: IoBuf>(
         buffer = window.into_inner();
         match sent {
             Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
-            Ok(count) => start = start.saturating_add(count),
+            Ok(count) => {
+                deadline.note_moved(count);
+                start = start.saturating_add(count);
+            }
             Err(_) if deadline.fired() == Some(Cut::Both) => {
                 return (Err(io::ErrorKind::TimedOut.into()), buffer);
             }

@@ -161,6 +161,7 @@ impl Variable {
                     Outcome::Complete => "complete",
                     Outcome::ClientGone => "client-gone",
                     Outcome::Cut => "cut",
+                    Outcome::ClientSlow => "client-slow",
                 }),
                 out,
             ),
@@ -171,7 +172,7 @@ impl Variable {
 /// What the client got.
 fn status(record: &ExchangeRecord) -> u64 {
     match (record.outcome(), record.status()) {
-        (Outcome::Complete | Outcome::Cut, Some(status)) => u64::from(status),
+        (Outcome::Complete | Outcome::Cut | Outcome::ClientSlow, Some(status)) => u64::from(status),
         _ => CLIENT_GONE,
     }
 }

@@ -18,6 +18,8 @@ use http::StatusCode;
 
 use crate::net::address::PeerAddress;
 use crate::net::buffer::Class;
+use crate::net::clock;
+use crate::net::deadline::Budget;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::spawn;
 use crate::net::stream::ReadHalf;
@@ -200,7 +202,11 @@ async fn relay_through(
     let response = response_head::convert(&head).ok_or(BROKEN)?;
     let sent = respond.send_response(response, reader.is_done());
     let mut stream = sent.map_err(|_gone| Ended::ByClient)?;
-    let idle_ms = worker.head_rules().timeouts.idle_ms_max;
+    let timeouts = worker.head_rules().timeouts;
+    let mut patience = Patience {
+        budget: Budget::new(timeouts.rates.read()),
+        idle_ms: timeouts.idle_ms_max,
+    };
     while !reader.is_done() {
         let piece = {
             let mut read = pin!(reader.read(from, inbox, Vec::new(), PIECE_BYTES));
@@ -212,7 +218,7 @@ async fn relay_through(
                 First::B(_) => return Err(Ended::ByClient),
             }
         };
-        send_piece(&mut stream, piece.into(), reader.is_done(), idle_ms).await?;
+        send_piece(&mut stream, piece.into(), reader.is_done(), &mut patience).await?;
     }
     Ok(())
 }
@@ -233,16 +239,22 @@ async fn read_head(
     }
 }
 
-/// Sends as the client's window allows; a window that stays shut for the idle limit ends the stream.
+/// How long a client's window is waited for.
+struct Patience {
+    budget: Budget,
+    idle_ms: u64,
+}
+
+/// Sends as the client's window allows; one that stays shut for the idle limit, or opens too slowly, ends the stream.
 async fn send_piece(
     stream: &mut SendStream<Bytes>,
     mut piece: Bytes,
     is_last: bool,
-    idle_ms: u64,
+    patience: &mut Patience,
 ) -> Result<(), Ended> {
     while !piece.is_empty() {
         stream.reserve_capacity(piece.len());
-        let granted = window(stream, idle_ms).await?;
+        let granted = window(stream, patience).await?;
         let part = piece.split_to(granted.min(piece.len()));
         let ends = is_last && piece.is_empty();
         stream
@@ -261,19 +273,32 @@ async fn send_piece(
 }
 
 /// Waits for some of the client's window.
-async fn window(stream: &mut SendStream<Bytes>, idle_ms: u64) -> Result<usize, Ended> {
+async fn window(stream: &mut SendStream<Bytes>, patience: &mut Patience) -> Result<usize, Ended> {
+    const LATE: Ended = Ended::Reset(Reason::ENHANCE_YOUR_CALM);
+    let Patience { budget, idle_ms } = patience;
     // Made when there is something to wait for, which is seldom.
-    let mut stall: Option<Pin<Box<dyn Future<Output = ()>>>> = None;
-    poll_fn(|context| {
+    let mut stall: Option<(u64, Pin<Box<dyn Future<Output = ()>>>)> = None;
+    let granted = poll_fn(|context| {
         match stream.poll_capacity(context) {
             Poll::Ready(Some(Ok(0))) => context.waker().wake_by_ref(),
             Poll::Ready(Some(Ok(granted))) => return Poll::Ready(Ok(granted)),
             Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(Ended::ByClient)),
             Poll::Pending => {}
         }
-        let stall = stall.get_or_insert_with(|| Box::pin(sleep_ms(idle_ms)));
-        let late = Ended::Reset(Reason::ENHANCE_YOUR_CALM);
-        stall.as_mut().poll(context).map(|()| Err(late))
+        let (_, stall) = stall.get_or_insert_with(|| {
+            let sleep = Box::pin(sleep_ms(budget.left_ms(*idle_ms)));
+            (clock::monotonic_ms(), sleep)
+        });
+        stall.as_mut().poll(context).map(|()| Err(LATE))
     })
-    .await
+    .await?;
+    budget.earn(granted as u64, *idle_ms);
+    let waited_ms = stall.map_or(0, |(begun_ms, _)| {
+        clock::monotonic_ms().saturating_sub(begun_ms)
+    });
+    if budget.spend(waited_ms) {
+        Ok(granted)
+    } else {
+        Err(LATE)
+    }
 }

@@ -32,7 +32,7 @@ use crate::serve::metrics::status::Statuses;
 use crate::serve::settings::Service;
 
 /// Names of [`Outcome`].
-pub const OUTCOMES: [&str; 3] = ["complete", "client-gone", "cut"];
+pub const OUTCOMES: [&str; 4] = ["complete", "client-gone", "cut", "client-slow"];
 /// Names of [`ConversionKind`].
 pub const CONVERSIONS: [&str; 5] = [
     "identity",
@@ -41,7 +41,7 @@ pub const CONVERSIONS: [&str; 5] = [
     "base64-decode",
     "template",
 ];
-/// The sides of a conversion.
+/// The sides of an exchange, names of [`Direction`](crate::pipeline::exchange_record::Direction).
 pub const DIRECTIONS: [&str; 2] = ["request", "response"];
 /// How a payload was signed.
 pub const SIGNING_MODES: [&str; 5] = [
@@ -125,6 +125,7 @@ pub struct CoreMetrics {
     retries: [Counter; RETRY_RESULTS.len()],
     shortages: [Counter; SHORTAGES.len()],
     connection_refusals: [Counter; CONNECTION_REFUSALS.len()],
+    slow_clients: [Counter; DIRECTIONS.len()],
     rejected: StatusCounts,
     rung: OnceLock<Rung>,
 }
@@ -156,6 +157,8 @@ pub struct Sums {
     pub shortages: [u64; SHORTAGES.len()],
     /// Connections of clients that were not let in, by [`CONNECTION_REFUSALS`].
     pub connection_refusals: [u64; CONNECTION_REFUSALS.len()],
+    /// Exchanges that ended since the client was too slow, by [`DIRECTIONS`].
+    pub slow_clients: [u64; DIRECTIONS.len()],
     /// Requests that the gateway refused by itself, by the status of the refusal.
     pub rejected: Statuses,
 }
@@ -261,6 +264,7 @@ impl Metrics {
             add_all(&mut sums.retries, &core.retries);
             add_all(&mut sums.shortages, &core.shortages);
             add_all(&mut sums.connection_refusals, &core.connection_refusals);
+            add_all(&mut sums.slow_clients, &core.slow_clients);
             sums.rejected.add(&core.rejected);
         }
         sums
@@ -292,6 +296,7 @@ impl CoreMetrics {
             retries: Default::default(),
             shortages: Default::default(),
             connection_refusals: Default::default(),
+            slow_clients: Default::default(),
             rejected: StatusCounts::default(),
             rung: OnceLock::new(),
         }
@@ -380,7 +385,7 @@ impl CoreMetrics {
         let outcome = record.outcome();
         if let Some(series) = series.at(record.series()) {
             series.statuses.count(match (outcome, record.status()) {
-                (Outcome::Complete | Outcome::Cut, Some(status)) => status,
+                (Outcome::Complete | Outcome::Cut | Outcome::ClientSlow, Some(status)) => status,
                 _ => CLIENT_GONE,
             });
             series.request_bytes.add(record.request_bytes());
@@ -399,6 +404,9 @@ impl CoreMetrics {
             if let Some(kind) = kind {
                 count_at(counters, conversion_position(kind));
             }
+        }
+        if let Some(direction) = record.too_slow() {
+            count_at(&self.slow_clients, direction as usize);
         }
         if let Some(status) = record.refused() {
             self.rejected.count(status);
@@ -439,6 +447,7 @@ const fn outcome_position(outcome: Outcome) -> usize {
         Outcome::Complete => 0,
         Outcome::ClientGone => 1,
         Outcome::Cut => 2,
+        Outcome::ClientSlow => 3,
     }
 }
 

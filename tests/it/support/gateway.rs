@@ -22,6 +22,7 @@ use sluicegate::serve::apis::Apis;
 use sluicegate::serve::in_force::InForce;
 use sluicegate::serve::metrics::Metrics;
 use sluicegate::serve::server;
+use sluicegate::serve::settings::ClientRates;
 use sluicegate::serve::settings::Edge;
 use sluicegate::serve::settings::GatewaySettings;
 use sluicegate::serve::settings::Lifecycle;
@@ -92,6 +93,7 @@ pub(crate) fn settings(table: Table, store: &str) -> ServeSettings {
             integration_ms_max: 29_000,
             header_ms_max: 30_000,
             idle_ms_max: 60_000,
+            rates: ClientRates::default(),
         },
         io_driver: DriverChoice::Auto,
         service: Service::Gateway(Apis::one(GatewaySettings {
