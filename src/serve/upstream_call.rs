@@ -372,6 +372,10 @@ impl Sending {
             self.read_one_head(source, request_sent).await?;
             match self.head.status() {
                 SWITCHING_PROTOCOLS => return Err(CallFailure::Malformed),
+                // One that speaks of a body might have one, which could be read as the answer.
+                100..=199 if response_framing(b"", &self.head).is_err() => {
+                    return Err(CallFailure::Malformed);
+                }
                 100..=199 => {}
                 _ => return Ok(()),
             }

@@ -10,6 +10,7 @@ mod access_log;
 mod actions;
 mod admin;
 mod bench;
+mod broken_origins;
 mod caller_credentials;
 mod compression;
 mod connection_caps;
