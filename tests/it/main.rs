@@ -6,6 +6,7 @@
 )]
 
 mod abandoned_clients;
+mod aborts;
 mod access_log;
 mod actions;
 mod admin;
