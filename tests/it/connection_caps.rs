@@ -111,3 +111,48 @@ fn an_address_is_counted_by_what_a_trusted_proxy_says() {
         assert_eq!(first.exchange(GET).status(), 200);
     });
 }
+
+#[test]
+fn an_address_that_floods_with_idle_connections_keeps_nobody_else_out() {
+    const CAP: u32 = 4;
+    const FLOOD: u64 = 64;
+    on_each_driver(|driver| {
+        let (_store, gateway) = gateway(
+            driver,
+            ConnectionCaps {
+                total_max: Some(100),
+                of_address: Some(Arc::new(AddressCap::new(CAP))),
+            },
+        );
+        let mut flood: Vec<Client> = (0..FLOOD)
+            .map(|_| Client::connect(gateway.address))
+            .collect();
+        let refused = |count| gateway.metrics.sums().connection_refusals == [0, count, 0];
+        while !refused(FLOOD - u64::from(CAP)) {
+            std::thread::yield_now();
+        }
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        let other_address = SocketAddr::from(([127, 0, 0, 2], 0));
+        socket.bind(&other_address.into()).unwrap();
+        socket.connect(&gateway.address.into()).unwrap();
+        let mut other = Client::connect(gateway.proxy_addresses[0]);
+        other.stream = socket.into();
+        other
+            .stream
+            .set_read_timeout(Some(std::time::Duration::from_secs(30)))
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(other.exchange(GET).status(), 200);
+        }
+        // Those that were let in wait as they may.
+        let served = flood.iter_mut().map(|client| {
+            client.send(GET);
+            client.response().map(|answer| answer.status())
+        });
+        let served: Vec<_> = served.collect();
+        let count = |wanted| served.iter().filter(|one| **one == wanted).count();
+        assert_eq!(count(Some(200)), CAP as usize);
+        assert!(refused(FLOOD - u64::from(CAP)));
+    });
+}
