@@ -38,6 +38,17 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// A body of which nothing was asked for.
+    #[must_use]
+    pub const fn new(reader: BodyReader, waits_for_continue: bool) -> Self {
+        Self {
+            reader,
+            waits_for_continue,
+            begun: false,
+            too_slow: false,
+        }
+    }
+
     /// Notes what came, once the exchange is over.
     pub fn tell(&self, record: &ExchangeRecord) {
         record.add_request_bytes(self.reader.received());

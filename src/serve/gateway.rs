@@ -107,12 +107,8 @@ pub async fn exchange(
         record: &record,
     };
     let framing = request_framing(head);
-    let mut arrival = Arrival {
-        reader: BodyReader::new(framing.unwrap_or(BodyFraming::None)),
-        waits_for_continue: expects_continue(head),
-        begun: false,
-        too_slow: false,
-    };
+    let reader = BodyReader::new(framing.unwrap_or(BodyFraming::None));
+    let mut arrival = Arrival::new(reader, expects_continue(head));
     let doubt = framing.err();
     let watch = client.stream.watch();
     let next = {
