@@ -10,6 +10,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
+use crate::support::nobody::Nobody;
 use crate::support::program::ended;
 use crate::support::program::sluicegate;
 
@@ -194,17 +195,13 @@ fn requests_wait_for_a_stalled_server_and_the_waiting_counts() {
 
 #[test]
 fn nobody_at_the_target_is_told() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let (status, report) = bench(free, &["--mix", "get", "--no-prepare"]);
+    let nobody = Nobody::new();
+    let (status, report) = bench(nobody.address(), &["--mix", "get", "--no-prepare"]);
     assert_eq!(
         (status, faults(&report)),
         (1, vec![("no connection".to_owned(), 50)])
     );
-    let target = format!("http://{free}");
-    let (status, _, stderr) = ended(&mut sluicegate(&["bench", "--target", &target]));
+    let (status, _, stderr) = ended(&mut sluicegate(&["bench", "--target", &nobody.url()]));
     assert_eq!(status, 1);
     assert!(stderr.contains("put in place"), "{stderr}");
 }

@@ -25,6 +25,7 @@ use crate::support::gate::Gate;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::on_each_driver;
 use crate::support::message::Message;
+use crate::support::nobody::Nobody;
 use crate::support::object_api::object_settings;
 use crate::support::program::Running;
 use crate::support::program::sluicegate;
@@ -49,21 +50,19 @@ fn named(addresses: &[SocketAddr]) -> Endpoint {
     endpoint.with_addresses(addresses.to_vec())
 }
 
-/// A gateway whose store's name stands for these addresses.
-fn gateway_at(driver: DriverChoice, addresses: &[SocketAddr]) -> Gateway {
+/// Settings for a store whose name stands for these addresses.
+fn settings_at(driver: DriverChoice, addresses: &[SocketAddr]) -> ServeSettings {
     let mut settings = object_settings(driver, "http://127.0.0.1:9");
     settings.endpoint = named(addresses);
-    settings.timeouts.integration_ms_max = 200;
-    Gateway::start(settings)
+    settings
+}
+
+fn gateway_at(driver: DriverChoice, addresses: &[SocketAddr]) -> Gateway {
+    Gateway::start(settings_at(driver, addresses))
 }
 
 fn get(gateway: &Gateway) -> Message {
     fetch(gateway.address, "GET", "/o/b/k", &[], b"")
-}
-
-/// An address at which nobody listens.
-fn nowhere() -> SocketAddr {
-    Backend::start(|_| ()).address()
 }
 
 #[test]
@@ -71,7 +70,9 @@ fn requests_spread_over_addresses_and_a_dead_one_costs_none() {
     on_each_driver(|driver| {
         let one = Backend::start(answers);
         let two = Backend::start_at(Ipv4Addr::new(127, 0, 0, 2), answers);
-        let gateway = gateway_at(driver, &[nowhere(), one.address(), two.address()]);
+        let nobody = Nobody::new();
+        let addresses = [nobody.address(), one.address(), two.address()];
+        let gateway = gateway_at(driver, &addresses);
         for _ in 0..MANY {
             assert_eq!(get(&gateway).body, b"good");
         }
@@ -118,7 +119,10 @@ fn an_address_that_stalls_is_left_alone() {
             connection.rest();
         });
         let good = Backend::start(answers);
-        let gateway = gateway_at(driver, &[bad.address(), good.address()]);
+        let mut settings = settings_at(driver, &[bad.address(), good.address()]);
+        // The good one has to be quicker, on a busy machine too.
+        settings.timeouts.integration_ms_max = 1_000;
+        let gateway = Gateway::start(settings);
         let answered: Vec<Message> = (0..MANY).map(|_| get(&gateway)).collect();
         let failed = answered.iter().filter(|answer| answer.status() == 504);
         let failed = failed.inspect(|answer| assert_eq!(answer.body, TIMEOUT));
@@ -157,8 +161,7 @@ fn a_retry_that_the_budget_does_not_give_is_counted() {
     on_each_driver(|driver| {
         let bad = Backend::start(resets);
         let good = Backend::start(answers);
-        let mut settings = object_settings(driver, "http://127.0.0.1:9");
-        settings.endpoint = named(&[bad.address(), good.address()]);
+        let mut settings = settings_at(driver, &[bad.address(), good.address()]);
         settings.upstream.retry_percent = 0;
         let gateway = Gateway::start(settings);
         while get(&gateway).status() != 504 {}

@@ -22,6 +22,8 @@ use crate::support::sidecar::sidecar_settings;
 /// GETs that must succeed before the store goes, and after it is back.
 const GETS: usize = 200;
 const CLIENTS: usize = 8;
+/// Where nobody else of this run listens or connects from: a port that was given up there is free until the store is back.
+const OWN_ADDRESS: [u8; 4] = [127, 0, 0, 3];
 
 /// A store whose process may be ended.
 struct Process {
@@ -76,7 +78,7 @@ fn answer_all(mut stream: TcpStream) {
 #[test]
 fn no_get_fails_once_a_store_is_back() {
     on_each_driver(|driver| {
-        let first = Process::start(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let first = Process::start(SocketAddr::from((OWN_ADDRESS, 0)));
         let gateway = Gateway::start(sidecar_settings(
             driver,
             &format!("http://{}", first.address),

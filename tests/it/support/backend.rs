@@ -1,5 +1,6 @@
 //! A store whose every answer is scripted, and which remembers what it was asked.
 
+use std::io::Read;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub(crate) struct Backend {
 struct Seen {
     requests: Mutex<Vec<Message>>,
     connections: AtomicUsize,
+    /// Where the connections of [`Backend::connections`] come from.
+    ours: Mutex<Vec<SocketAddr>>,
 }
 
 /// One connection to the store.
@@ -120,10 +123,16 @@ impl Backend {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
+                let stream = stream.unwrap();
+                // A peer that is gone already was one.
+                let peer = stream.peer_addr().ok();
+                if peer.is_some_and(|peer| shared.ours.lock().unwrap().contains(&peer)) {
+                    continue;
+                }
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst);
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&shared));
-                let stream = stream.unwrap();
-                stream.set_nodelay(true).unwrap();
+                // Refused for a peer that is gone already.
+                stream.set_nodelay(true).unwrap_or_default();
                 thread::spawn(move || {
                     let mut connection = Connection {
                         stream,
@@ -170,8 +179,23 @@ impl Backend {
         self.seen.requests.lock().unwrap().clone()
     }
 
-    /// Connections so far.
+    /// Connections so far, those among them that the store has not got round to.
     pub(crate) fn connections(&self) -> usize {
+        // They are taken in turn: once this one is closed, all that were before it are counted.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let mut last: TcpStream = socket.unwrap().into();
+        let any_port = SocketAddr::new(self.address.ip(), 0);
+        let socket = socket2::SockRef::from(&last);
+        socket.bind(&any_port.into()).unwrap();
+        let ours = last.local_addr().unwrap();
+        self.seen.ours.lock().unwrap().push(ours);
+        socket.connect(&self.address.into()).unwrap();
+        assert_eq!(last.read(&mut [0]).unwrap(), 0, "the store closes it");
+        self.seen
+            .ours
+            .lock()
+            .unwrap()
+            .retain(|&known| known != ours);
         self.seen.connections.load(Ordering::SeqCst)
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 #[cfg(feature = "http2")]
 pub(crate) mod http2_client;
 pub(crate) mod message;
+pub(crate) mod nobody;
 pub(crate) mod object_api;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
