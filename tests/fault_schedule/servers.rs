@@ -36,7 +36,7 @@ use crate::way::Way;
 /// A peer that stalls holds a schedule for this long; what ended sooner met no time limit.
 pub(crate) const LIMIT_MS: u64 = 400;
 /// All that was going on ends within this time, or never.
-const WAIT_MS_MAX: u64 = 30_000;
+const WAIT_MS_MAX: u64 = 120_000;
 
 pub(crate) struct Server {
     gateway: Gateway,

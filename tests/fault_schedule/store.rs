@@ -26,7 +26,7 @@ use crate::plan::Exchange;
 use crate::plan::StoreFault;
 
 /// The gateway sends or closes well within this time; without it a fault would hang the run.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 /// Follows a right answer where the plan says so.
 const BEHIND: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
 const REFUSAL: &[u8] = b"<Error><Code>AccessDenied</Code></Error>";

@@ -21,7 +21,7 @@ use crate::support::gateway::settings;
 use crate::support::sidecar::sidecar_settings;
 
 /// No line takes this long; without it a fault would hang the run.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 const OCTETS: (&str, &str) = ("Content-Type", "application/octet-stream");
 
 /// A gateway that logs in JSON.

@@ -375,7 +375,8 @@ fn a_window_that_stays_shut_ends_its_stream_and_frees_the_store() {
     on_each_driver(|driver| {
         let (store, authority) = (storing(pattern(LONG_BYTES)), Authority::new());
         let gateway = gateway(driver, &store, &authority, |settings| {
-            settings.timeouts.idle_ms_max = 150;
+            // The handshake and the request have to be quicker.
+            settings.timeouts.idle_ms_max = 1_500;
         });
         block_on(async {
             let mut builder = Builder::new();
@@ -528,7 +529,8 @@ fn bytes_outside_the_protocol_end_the_connection() {
     on_each_driver(|driver| {
         let (store, authority) = (storing(Vec::new()), Authority::new());
         let gateway = gateway(driver, &store, &authority, |settings| {
-            settings.timeouts.header_ms_max = 200;
+            // The handshake has to be quicker.
+            settings.timeouts.header_ms_max = 1_500;
         });
         let address = gateway.tls_addresses[0];
         let mut frames = Frames::connect(address, &authority);

@@ -248,7 +248,7 @@ fn the_access_log_tells_of_every_kind_of_integration() {
             settings.access_log = Some(log);
             let gateway = Gateway::start(settings);
             let answer = fetch(gateway.address, "GET", &format!("/v1/{kind}"), &[], b"");
-            let wait = std::time::Duration::from_secs(30);
+            let wait = std::time::Duration::from_secs(120);
             let line = String::from_utf8(batches.recv_timeout(wait).unwrap()).unwrap();
             let words = line.trim_end().split(' ').map(str::to_owned).collect();
             (answer, words)

@@ -14,7 +14,7 @@ use crate::support::gateway::Gateway;
 use crate::support::gateway::on_each_driver;
 use crate::support::gateway::settings;
 
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// A PUT with these field lines, each with its line end, and what follows the head.
 fn put(fields: &str, body: &str) -> Vec<u8> {

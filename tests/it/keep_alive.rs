@@ -16,7 +16,7 @@ use crate::support::message::Message;
 
 /// The longest unread body that is read and dropped to keep the connection.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024;
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 fn get(version: &str, fields: &str) -> String {
     format!("GET /v1/o/k HTTP/{version}\r\nHost: a\r\n{fields}\r\n")

@@ -433,7 +433,7 @@ fn a_refusal_tells_document_and_log_which_key_it_was() {
         let gateway = Gateway::start(settings);
         let ask = |fields: &[(&str, &str)]| {
             let answer = fetch(gateway.address, "GET", "/v1/k/a", fields, b"");
-            let wait = std::time::Duration::from_secs(30);
+            let wait = std::time::Duration::from_secs(120);
             let line = String::from_utf8(batches.recv_timeout(wait).unwrap()).unwrap();
             let line = line.trim_end().split_once(' ').unwrap().1.to_owned();
             (

@@ -21,8 +21,8 @@ use crate::support::message::Message;
 use crate::support::sidecar::error_code;
 use crate::support::sidecar::sidecar_settings;
 
-/// The longest wait of tests that have to see one pass.
-const SHORT_MS: u64 = 100;
+/// The longest wait of a test that has to see one pass; the client has to be quicker before it stalls.
+const SHORT_MS: u64 = 1_500;
 /// Long enough that a part of it is moved by the kernel, where nobody looks at it.
 const BYTES: usize = 3_000_000;
 
@@ -117,7 +117,7 @@ fn every_way_brings_the_same_bytes() {
     on_each_driver(|driver| {
         for way in WAYS {
             let store = Backend::answering(|_| response(200, &[], b""));
-            let gateway = way.sidecar(driver, &store, 60_000);
+            let gateway = way.sidecar(driver, &store, 120_000);
             let data = pattern();
             let (head, body) = way.upload(&data);
             let mut client = Client::connect(gateway.address);
@@ -144,7 +144,7 @@ fn every_way_brings_the_same_bytes() {
 fn more_uploads_at_once_than_there_are_pipes() {
     on_each_driver(|driver| {
         let store = Backend::answering(|_| response(200, &[], b""));
-        let gateway = Way::Hashed.sidecar(driver, &store, 60_000);
+        let gateway = Way::Hashed.sidecar(driver, &store, 120_000);
         let data = pattern();
         let (head, body) = Way::Hashed.upload(&data);
         let count = sluicegate::net::splice::PIPES_MAX + 3;
@@ -189,7 +189,7 @@ fn a_client_that_leaves_a_body_leaves_no_object() {
         for way in WAYS {
             for resets in [false, true] {
                 let (store, cuts) = counting();
-                let gateway = way.sidecar(driver, &store, 60_000);
+                let gateway = way.sidecar(driver, &store, 120_000);
                 let (head, body) = way.upload(&pattern());
                 // Within the head: nothing reaches the store.
                 let mut client = Client::connect(gateway.address);
@@ -227,7 +227,7 @@ fn a_client_that_leaves_a_body_leaves_no_object() {
 fn a_client_that_leaves_a_download_takes_nothing_with_it() {
     on_each_driver(|driver| {
         let store = Backend::answering(|_| response(200, &[], &vec![b'x'; 8 * BYTES]));
-        let gateway = Way::Plain.sidecar(driver, &store, 60_000);
+        let gateway = Way::Plain.sidecar(driver, &store, 120_000);
         for resets in [false, true] {
             let mut client = Client::connect(gateway.address);
             client.request("GET", "/b/k", &[], b"");
@@ -257,7 +257,7 @@ fn an_early_answer_reaches_the_client() {
                         connection.rest();
                     }
                 });
-                let gateway = way.sidecar(driver, &store, 60_000);
+                let gateway = way.sidecar(driver, &store, 120_000);
                 let (head, body) = way.upload(&pattern());
                 let mut client = Client::connect(gateway.address);
                 client.send(head);
@@ -300,7 +300,7 @@ fn a_store_that_leaves_an_upload_is_told() {
                 ),
             ] {
                 let store = Backend::start(script);
-                let gateway = way.sidecar(driver, &store, 60_000);
+                let gateway = way.sidecar(driver, &store, 120_000);
                 let (head, body) = way.upload(&pattern());
                 let mut client = Client::connect(gateway.address);
                 let sending = client.stream.try_clone().unwrap();
@@ -326,7 +326,7 @@ fn a_store_that_breaks_off_never_looks_complete() {
             connection.request();
             connection.reset();
         });
-        let gateway = Way::Plain.sidecar(driver, &before_head, 60_000);
+        let gateway = Way::Plain.sidecar(driver, &before_head, 120_000);
         let answer = fetch(gateway.address, "GET", "/b/k", &[], b"");
         assert_eq!(told(&answer), "500 InternalError");
         for sent in [10, 2_000_000] {
@@ -336,7 +336,7 @@ fn a_store_that_breaks_off_never_looks_complete() {
                 connection.send(vec![b'x'; sent]);
                 connection.reset();
             });
-            let gateway = Way::Plain.sidecar(driver, &store, 60_000);
+            let gateway = Way::Plain.sidecar(driver, &store, 120_000);
             let mut client = Client::connect(gateway.address);
             client.request("GET", "/b/k", &[], b"");
             assert!(client.response().is_none(), "after {sent} bytes");
@@ -349,7 +349,7 @@ fn a_body_is_asked_for_once_the_request_is_sound() {
     on_each_driver(|driver| {
         for way in WAYS {
             let store = Backend::answering(|_| response(200, &[], b""));
-            let gateway = way.sidecar(driver, &store, 60_000);
+            let gateway = way.sidecar(driver, &store, 120_000);
             let (head, body) = way.upload(&pattern());
             let mut client = Client::connect(gateway.address);
             client.send(head.replace("Host: a\r\n", "Host: a\r\nExpect: 100-continue\r\n"));
@@ -359,7 +359,7 @@ fn a_body_is_asked_for_once_the_request_is_sound() {
             assert!(stored(&store.requests()[0]) == pattern(), "{way:?}");
         }
         let store = Backend::answering(|_| response(200, &[], b""));
-        let gateway = Way::Plain.sidecar(driver, &store, 60_000);
+        let gateway = Way::Plain.sidecar(driver, &store, 120_000);
         let answer = Client::connect(gateway.address).exchange(
             "PUT /b/k HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\nx-amz-content-sha256: none\r\n\r\n",
         );
@@ -384,7 +384,7 @@ fn a_body_of_unknown_length_goes_up_whole_or_in_parts() {
             _ => response(200, &[("ETag", "\"e\"")], b""),
         }
         });
-        let gateway = Way::Plain.sidecar(driver, &store, 60_000);
+        let gateway = Way::Plain.sidecar(driver, &store, 120_000);
         for (bytes, wanted) in [
             (70_000, vec!["PUT /b/k HTTP/1.1"]),
             (
@@ -440,7 +440,7 @@ fn the_stores_own_error_is_passed_on() {
                 body,
             )
         });
-        let gateway = Way::Plain.sidecar(driver, &store, 60_000);
+        let gateway = Way::Plain.sidecar(driver, &store, 120_000);
         for (method, body_sent) in [("GET", &b""[..]), ("PUT", b"data"), ("DELETE", b"")] {
             let answer = fetch(gateway.address, method, "/b/k", &[], body_sent);
             assert_eq!(

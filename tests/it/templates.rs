@@ -18,7 +18,7 @@ use crate::support::message::Message;
 const OBJECT_BYTES: usize = 5 * 1024 * 1024 + 1;
 /// A prime, so that pieces and Base64 groups never fall together.
 const PIECE_BYTES: usize = 37_781;
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 fn object() -> Vec<u8> {
     (0..OBJECT_BYTES)

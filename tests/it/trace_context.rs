@@ -20,7 +20,7 @@ use crate::support::sidecar::sidecar_settings;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// No line takes this long; without it a fault would hang the run.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 fn store() -> Backend {
     Backend::answering(|_| response(200, &[], b""))

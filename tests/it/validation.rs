@@ -157,7 +157,7 @@ fn the_access_log_tells_what_the_model_says() {
     let gateway = Gateway::start(settings);
     let ask = |body: &[u8]| -> Value {
         fetch(gateway.address, "PUT", "/v1/pets?id=7", &JSON, body);
-        let wait = std::time::Duration::from_secs(30);
+        let wait = std::time::Duration::from_secs(120);
         let line = batches.recv_timeout(wait).unwrap();
         serde_json::from_slice(&line)
             .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&line)))

@@ -14,7 +14,7 @@ use super::message::Message;
 use super::message::Pending;
 
 /// No answer of a test takes this long; without it a fault would hang the run.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// One connection.
 pub(crate) struct Client {

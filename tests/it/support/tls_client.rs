@@ -35,7 +35,7 @@ use super::message::Message;
 use super::message::Pending;
 
 /// No answer of a test takes this long.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// An authority and what it signs.
 pub(crate) struct Authority {
