@@ -28,8 +28,8 @@ use crate::net::stream::Stream;
 use crate::net::tls::client::TlsClient;
 use crate::net::tls::trust::Trust;
 
-/// A test that takes longer hangs.
-const TEST_MS_MAX: u64 = 20_000;
+/// A test that takes longer hangs, on a busy machine too.
+const TEST_MS_MAX: u64 = 120_000;
 
 /// Runs a test on io_uring and on epoll: epoll hides what io_uring loses.
 pub(crate) fn on_each_driver<F: AsyncFn(Core)>(test: F) {

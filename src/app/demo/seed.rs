@@ -14,7 +14,7 @@ use crate::wire::sigv4::payload_hash::{PayloadHash, sha256_hex};
 use crate::wire::sigv4::signing_key::SigningKey;
 
 /// The store is in this process: what takes longer is broken.
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// The answers are heads with small XML bodies.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 const ANSWER_LIMITS: HeadLimits = HeadLimits {

@@ -23,10 +23,11 @@ fn deadline_fires_when_due_and_not_before() {
     let table = DeadlineTable::new();
     let (socket, mut peer) = plain_pair();
     let slot = table.register(socket.as_raw_fd());
+    let before_ms = clock::monotonic_ms();
     slot.arm(60_000, Cut::Both);
-    table.sweep(clock::monotonic_ms() + 59_000);
+    table.sweep(before_ms + 59_999);
     assert_eq!(slot.fired(), None);
-    table.sweep(clock::monotonic_ms() + 61_000);
+    table.sweep(clock::monotonic_ms() + 60_000);
     assert_eq!(slot.fired(), Some(Cut::Both));
     assert_eq!(peer.read(&mut [0]).unwrap(), 0);
 }
@@ -116,8 +117,8 @@ fn slots_leave_in_any_order() {
 fn pending_receive_ends_at_the_deadline() {
     on_each_driver(async |core| {
         let (mut stream, _peer) = connection(&core.deadlines);
-        stream.arm(20, Cut::Both);
         let begin_ms = clock::monotonic_ms();
+        stream.arm(20, Cut::Both);
         let (received, buffer) = stream.recv(b"kept".to_vec(), 4, 0).await;
         assert_eq!(received.unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let mut buffer = buffer;

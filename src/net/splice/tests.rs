@@ -12,7 +12,7 @@ use crate::net::loopback::stream_pair;
 
 use super::*;
 
-const IDLE_MS: u64 = 10_000;
+const IDLE_MS: u64 = 60_000;
 
 async fn receive(mut stream: Stream, count: usize) -> (Vec<u8>, Stream) {
     let mut seen = Vec::with_capacity(count);

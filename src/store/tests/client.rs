@@ -18,7 +18,7 @@ use crate::store::{RunningStore, StoreSettings, clock, start};
 
 pub(super) const ACCESS_KEY: &str = "AKIDEXAMPLE";
 pub(super) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-const WAIT_MS_MAX: u128 = 20_000;
+const WAIT_MS_MAX: u128 = 120_000;
 const REGION: &str = "eu-central-1";
 
 pub(super) struct TestStore {
@@ -76,7 +76,7 @@ impl TestStore {
     pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(120)))
             .unwrap();
         stream
     }
