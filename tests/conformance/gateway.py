@@ -48,7 +48,7 @@ def serve(binary, document, stage, endpoint, *options, secret=SECRET_KEY, enforc
 
 
 def wait_until_it_listens(process, port, log):
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,13 +16,27 @@ import botocore.exceptions
 
 ACCESS_KEY = "conformance"
 SECRET_KEY = "conformance-secret-key"
-READY_SECONDS_MAX = 60
+READY_SECONDS_MAX = 180
+# Linux gives out 32,768 and above by itself (ip(7), `ip_local_port_range`).
+SERVER_PORTS = (20_000, 32_000)
+
+
+def free_ports(count):
+    """Ports for servers, each another one, below those that the system gives to whoever connects."""
+    with contextlib.ExitStack() as held:
+        found = []
+        for port in random.sample(range(*SERVER_PORTS), k=SERVER_PORTS[1] - SERVER_PORTS[0]):
+            probe = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise SystemExit(f"{count} free ports are wanted, there are {len(found)}")
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def client(endpoint, keys=(ACCESS_KEY, SECRET_KEY)):
@@ -42,7 +57,7 @@ def client(endpoint, keys=(ACCESS_KEY, SECRET_KEY)):
 def stop(process):
     process.terminate()
     try:
-        process.wait(20)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -53,7 +68,7 @@ class Running:
 
     def __init__(self, weed, folder):
         names = ("master", "volume", "filer", "s3", "master.grpc", "volume.grpc", "filer.grpc", "s3.grpc")
-        ports = {name: free_port() for name in names}
+        ports = dict(zip(names, free_ports(len(names))))
         identity = {
             "name": "conformance",
             "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],

@@ -15,7 +15,7 @@ import tempfile
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-WAIT_S = 30
+WAIT_S = 120
 DOCUMENT = {
     "swagger": "2.0",
     "info": {"title": "t", "version": "1"},
