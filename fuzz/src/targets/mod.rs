@@ -16,6 +16,7 @@ pub mod proxy_protocol;
 pub mod request_head;
 pub mod response_head;
 pub mod s3_xml;
+pub mod settings;
 pub mod target;
 pub mod template;
 pub mod utf8;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("request_head", request_head::run),
     ("response_head", response_head::run),
     ("s3_xml", s3_xml::run),
+    ("settings", settings::run),
     ("target", target::run),
     ("template", template::run),
     ("utf8", utf8::run),
