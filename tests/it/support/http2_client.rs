@@ -169,10 +169,10 @@ impl Frames {
     /// The next frame: kind, stream, payload. `None` at the end.
     pub(crate) fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
-        self.client.stream.read_exact(&mut head).ok()?;
+        self.client.reading().read_exact(&mut head).ok()?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let mut payload = vec![0; length];
-        self.client.stream.read_exact(&mut payload).ok()?;
+        self.client.reading().read_exact(&mut payload).ok()?;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
         Some((head[3], stream, payload))
     }

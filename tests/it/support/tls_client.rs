@@ -1,5 +1,6 @@
 //! Certificates of an authority of a test's own, and a client that speaks TLS.
 
+use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -132,6 +133,23 @@ pub(crate) fn edge(plan: TlsPlan) -> Edge {
     }
 }
 
+/// Reads and sends nothing: rustls's own stream first sends what a write has left behind that failed, and fails again.
+pub(crate) struct Reading<'s>(&'s mut StreamOwned<ClientConnection, TcpStream>);
+
+impl Read for Reading<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut *self.0;
+        loop {
+            match conn.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            conn.read_tls(sock)?;
+            conn.process_new_packets().map_err(std::io::Error::other)?;
+        }
+    }
+}
+
 /// A connection that speaks TLS.
 pub(crate) struct TlsClient {
     pub(crate) stream: StreamOwned<ClientConnection, TcpStream>,
@@ -175,9 +193,14 @@ impl TlsClient {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
+    /// What the server has sent, also after it has refused what was sent to it.
+    pub(crate) fn reading(&mut self) -> Reading<'_> {
+        Reading(&mut self.stream)
+    }
+
     /// The next response; `None` if the connection ended before it was whole.
     pub(crate) fn response(&mut self) -> Option<Message> {
-        self.pending.message(&mut self.stream, false)
+        self.pending.message(&mut Reading(&mut self.stream), false)
     }
 
     pub(crate) fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Message {
