@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -163,23 +162,6 @@ pub fn bind_with(
     }
 }
 
-/// The address that all workers will share.
-///
-/// With SO_REUSEPORT the system would let us in beside a stranger of the same user; a first socket without it tells, unless
-/// somebody beside us is what is asked for (`share`).
-fn taken_address(address: SocketAddr, workers: usize, share: bool) -> io::Result<SocketAddr> {
-    if share {
-        return match address.port() {
-            0 => listener::bind(address, true)?.local_addr(),
-            _ => Ok(address),
-        };
-    }
-    if workers > 1 || address.port() == 0 {
-        return listener::bind(address, false)?.local_addr();
-    }
-    Ok(address)
-}
-
 impl Bound {
     /// Listens at one address for every worker; gives the address with the port that was taken.
     fn add(
@@ -207,9 +189,8 @@ impl Bound {
         match listen {
             ListenAt::Inet(address) => {
                 let share = self.share_port;
-                let taken = taken_address(*address, workers, share)?;
-                for group in &mut self.groups {
-                    let socket = listener::bind(taken, share || workers > 1)?;
+                let (taken, sockets) = listener::bind(*address, workers, share)?;
+                for (group, socket) in self.groups.iter_mut().zip(sockets) {
                     let socket = if share {
                         ListeningSocket::Beside(socket)
                     } else {

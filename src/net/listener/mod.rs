@@ -45,12 +45,37 @@ const BURST_MAX: u32 = 64;
 const PAUSE_MS_MIN: u64 = 10;
 const PAUSE_MS_MAX: u64 = 1_000;
 
-/// Binds and listens; port 0 takes a free port. `reuse_port` lets each core listen at the same address, and the kernel
-/// spreads the connections. An IPv6 address takes IPv6 only.
+/// Listens at one address with as many sockets as there are cores, between which the kernel spreads the connections. Port 0
+/// takes a free port; the address comes back with it. An IPv6 address takes IPv6 only. With `share` another process of the
+/// same user that says so too may listen beside this one.
 ///
 /// # Errors
 /// What the system says: the address is in use, not ours, or the port is privileged.
-pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
+pub fn bind(
+    address: SocketAddr,
+    count: usize,
+    share: bool,
+) -> io::Result<(SocketAddr, Vec<std::net::TcpListener>)> {
+    let first = unbound(address)?;
+    first.set_reuse_port(share)?;
+    first.bind(&address.into())?;
+    let taken = first.local_addr()?.as_socket().unwrap_or(address);
+    // Not before, unless it is asked for: with SO_REUSEPORT the system would have let us in beside a stranger of the same user.
+    // And not by a socket that is closed again: the address would be anybody's for a moment.
+    first.set_reuse_port(share || count > 1)?;
+    first.listen(BACKLOG_MAX)?;
+    let mut sockets = vec![first.into()];
+    for _ in 1..count {
+        let other = unbound(taken)?;
+        other.set_reuse_port(true)?;
+        other.bind(&taken.into())?;
+        other.listen(BACKLOG_MAX)?;
+        sockets.push(other.into());
+    }
+    Ok((taken, sockets))
+}
+
+fn unbound(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM.nonblocking(),
@@ -60,12 +85,7 @@ pub fn bind(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpLi
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
-    if reuse_port {
-        socket.set_reuse_port(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG_MAX)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// A socket that listens.

@@ -13,8 +13,8 @@ use crate::net::loopback::poll_once;
 use super::*;
 
 fn on(core: &Core, address: &str) -> (Listener, SocketAddr) {
-    let socket = bind(address.parse().unwrap(), false).unwrap();
-    let address = socket.local_addr().unwrap();
+    let (address, sockets) = bind(address.parse().unwrap(), 1, false).unwrap();
+    let socket = sockets.into_iter().next().unwrap();
     let listener = Listener::new(ListeningSocket::Inet(socket), &core.deadlines).unwrap();
     (listener, address)
 }
@@ -126,17 +126,37 @@ fn connections_complete_before_the_close_are_served() {
 }
 
 #[test]
-fn cores_share_an_address_only_if_they_say_so() {
+fn cores_share_an_address_with_nobody_else() {
     let any = "127.0.0.1:0".parse().unwrap();
-    let first = bind(any, true).unwrap();
-    let address = first.local_addr().unwrap();
-    bind(address, true).unwrap();
-    assert_eq!(
-        bind(address, false).unwrap_err().kind(),
-        io::ErrorKind::AddrInUse
-    );
-    let alone = bind(any, false).unwrap().local_addr().unwrap();
-    bind(alone, false).unwrap();
+    for count in [1, 4] {
+        let (address, sockets) = bind(any, count, false).unwrap();
+        assert_eq!(sockets.len(), count);
+        for socket in &sockets {
+            assert_eq!(socket.local_addr().unwrap(), address);
+        }
+        for strangers in [1, 2] {
+            let refused = bind(address, strangers, false).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        }
+    }
+}
+
+/// As long as each port of a port-0 bind was freed and taken again, some of many were somebody else's in between.
+#[test]
+fn a_free_port_is_taken_by_one() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let workers: Vec<_> = (0..8)
+        .map(|_| {
+            std::thread::spawn(move || {
+                for _ in 0..100 {
+                    drop(bind(any, 2, false).unwrap());
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
 }
 
 #[test]
@@ -233,19 +253,24 @@ fn cores_share_the_queue_of_a_unix_socket_and_its_end() {
     });
 }
 
+/// A socket that lets other processes listen beside it.
+fn beside(address: SocketAddr) -> (SocketAddr, ListeningSocket) {
+    let (taken, sockets) = bind(address, 1, true).unwrap();
+    let socket = sockets.into_iter().next().unwrap();
+    (taken, ListeningSocket::Beside(socket))
+}
+
 #[test]
 fn a_socket_that_leaves_an_address_loses_no_client() {
     const CLIENTS: usize = 16;
     on_each_driver(async |core| {
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            let first = bind(address.parse().unwrap(), true).unwrap();
-            let address = first.local_addr().unwrap();
-            let first = ListeningSocket::Beside(first);
+            let (address, first) = beside(address.parse().unwrap());
             let first = Listener::new(first, &core.deadlines).unwrap();
             let early = TcpStream::connect(address).unwrap();
             assert!(first.leave());
-            let second = bind(address, true).unwrap();
-            let second = Listener::new(ListeningSocket::Beside(second), &core.deadlines).unwrap();
+            let (_, second) = beside(address);
+            let second = Listener::new(second, &core.deadlines).unwrap();
             // Half of them meet the first socket; none is answered by it.
             let clients: Vec<_> = (0..CLIENTS).map(|_| connecting(address)).collect();
             let (_, peer) = connection(first.accept().await);
