@@ -99,6 +99,9 @@ impl Map {
     }
 }
 
+/// What a value of JSON costs: it is allocated, and found a place.
+const IMPORT_STEPS: usize = 3;
+
 /// Lists and maps of one rendering.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
@@ -148,7 +151,7 @@ impl Heap {
         Ok(Value::Map(MapId(self.maps.len() - 1)))
     }
 
-    /// A copy of JSON; a step for each value of it.
+    /// A copy of JSON; some steps for each value of it.
     pub(super) fn import(
         &mut self,
         json: &Json,
@@ -169,7 +172,7 @@ impl Heap {
                 }
                 Some(scalar) => Some(scalar_of(scalar, budget)?),
             };
-            budget.step(1)?;
+            budget.step(IMPORT_STEPS)?;
             loop {
                 match (open.last_mut(), done.take()) {
                     (None, value) => return Ok(value.unwrap_or(Value::Undefined)),

@@ -84,13 +84,23 @@ impl JsonPath {
     /// As [`Self::find`], with the count of values that the search touched.
     #[must_use]
     pub fn find_counted<'v>(&self, root: &'v Value) -> (Option<Cow<'v, Value>>, usize) {
+        self.find_within(root, TOUCHED_VALUES_MAX)
+    }
+
+    /// As [`Self::find_counted`]; a search that would touch more than `touched_max` values finds nothing either.
+    pub(in crate::vtl) fn find_within<'v>(
+        &self,
+        root: &'v Value,
+        touched_max: usize,
+    ) -> (Option<Cow<'v, Value>>, usize) {
+        let touches_max = touched_max.min(TOUCHED_VALUES_MAX);
         let mut search = Search {
             root,
             found: vec![root],
-            touches_left: TOUCHED_VALUES_MAX,
+            touches_left: touches_max,
         };
         let found = self.search(&mut search);
-        (found, TOUCHED_VALUES_MAX - search.touches_left)
+        (found, touches_max - search.touches_left)
     }
 
     fn search<'v>(&self, search: &mut Search<'v>) -> Option<Cow<'v, Value>> {
@@ -308,7 +318,10 @@ impl<'v> Search<'v> {
                 self.touches_left = left;
                 Some(())
             }
-            None => None,
+            None => {
+                self.touches_left = 0;
+                None
+            }
         }
     }
 }

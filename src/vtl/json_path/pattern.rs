@@ -49,7 +49,7 @@ impl Pattern {
 
     /// How much slower than a look at each byte a search may be.
     pub(super) fn cost(&self) -> usize {
-        1 + self.regex.memory_usage() / 1024
+        1 + self.regex.memory_usage() / 256
     }
 
     pub(super) fn matches_whole(&self, text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::vtl::bounded_json;
 use crate::vtl::render::error::RenderError;
 use crate::vtl::render::machine::Machine;
-use crate::vtl::text_form::text_of;
+use crate::vtl::text_form::{push_hex, text_of};
 use crate::vtl::value::Value;
 use crate::wire::base64;
 
@@ -77,7 +77,8 @@ fn escape_java_script(text: &str) -> String {
             ' '..='\u{7f}' => out.push(character),
             _ => {
                 for unit in character.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04X}"));
+                    out.push_str("\\u");
+                    push_hex(&mut out, u32::from(*unit), 4);
                 }
             }
         }
@@ -94,7 +95,10 @@ fn url_encode(text: &str) -> String {
                 out.push(char::from(byte));
             }
             b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                out.push('%');
+                push_hex(&mut out, u32::from(byte), 2);
+            }
         }
     }
     out

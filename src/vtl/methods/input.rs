@@ -10,6 +10,9 @@ use crate::vtl::render::machine::Machine;
 use crate::vtl::text_form::{self, Style, write_json_text};
 use crate::vtl::value::{Map, Value};
 
+/// What compiling a pattern of a filter costs.
+const PATTERN_STEPS: usize = 10_000;
+
 /// What `$input.json` gives for a path that leads nowhere (spec 07).
 const NOTHING: &str = "\"\"";
 
@@ -58,14 +61,15 @@ pub(super) fn call(
 /// A search may go through the whole body.
 fn found(machine: &mut Machine<'_>, path: &str) -> Result<Value, RenderError> {
     let budget: &mut Budget = &mut machine.budget;
-    budget.step(16 + path.len())?;
+    let patterns = path.matches("=~").count();
+    budget.step(16 + path.len() + patterns.saturating_mul(PATTERN_STEPS))?;
     let Some(json) = machine.body.json(budget)? else {
         return Ok(Value::Undefined);
     };
     let Ok(path) = JsonPath::parse(path) else {
         return Ok(Value::Undefined);
     };
-    let (found, touched) = path.find_counted(json);
+    let (found, touched) = path.find_within(json, budget.steps_left());
     budget.step(touched)?;
     match found {
         Some(value) => machine.heap.import(&value, budget),

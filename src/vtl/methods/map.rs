@@ -19,7 +19,7 @@ pub(super) fn put(
     let Some(map) = machine.heap.map_mut(id) else {
         return Ok(Value::Undefined);
     };
-    machine.budget.step(map.entries.len() / 8)?;
+    machine.budget.look_up(map.entries.len(), key.len())?;
     machine.budget.keep(size_of::<(Rc<str>, Value)>())?;
     Ok(map.put(key, value).unwrap_or(Value::Undefined))
 }
@@ -39,7 +39,7 @@ pub(super) fn call(
     let Some(map) = machine.heap.map(id) else {
         return Ok(Value::Undefined);
     };
-    machine.budget.step(map.entries.len() / 8)?;
+    machine.budget.look_up(map.entries.len(), key.len())?;
     Ok(match (name, arguments) {
         ("size", []) => count(map.entries.len()),
         ("isEmpty", []) => Value::Boolean(map.entries.is_empty()),

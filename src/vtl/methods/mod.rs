@@ -36,7 +36,7 @@ pub(super) fn property(
         (Value::Map(id), _) => {
             let map = machine.heap.map(*id);
             let entries = map.map_or(0, |map| map.entries.len());
-            machine.budget.step(entries / 8)?;
+            machine.budget.look_up(entries, name.len())?;
             map.and_then(|map| map.get(name))
                 .cloned()
                 .unwrap_or(Value::Undefined)

@@ -3,10 +3,13 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use crate::vtl::methods::{count, pattern, text};
+use crate::vtl::methods::{count, pattern};
 use crate::vtl::render::error::RenderError;
 use crate::vtl::render::machine::Machine;
 use crate::vtl::value::{ListKind, Value};
+
+/// How much more than a look at each byte another case costs: characters have tables.
+const CASE_FACTOR: usize = 3;
 
 /// As Java's `compareTo` between numbers.
 pub(super) const fn ordering(ordering: Ordering) -> Value {
@@ -57,7 +60,16 @@ pub(super) fn call(
     name: &str,
     arguments: &[Value],
 ) -> Result<Value, RenderError> {
-    machine.budget.read(base.len())?;
+    // A search prepares for the whole of what it looks for, however short the text is.
+    let given = arguments.iter().map(|argument| match argument {
+        Value::Text(text) => text.len(),
+        _ => 0,
+    });
+    let bytes = base.len().saturating_add(given.sum());
+    machine.budget.read(bytes)?;
+    if matches!(name, "toLowerCase" | "toUpperCase" | "equalsIgnoreCase") {
+        machine.budget.read(bytes.saturating_mul(CASE_FACTOR))?;
+    }
     if let Some(value) = pure(base, name, arguments)? {
         return Ok(value);
     }
@@ -122,7 +134,7 @@ fn pure(base: &str, name: &str, arguments: &[Value]) -> Result<Option<Value>, Re
         }
         ("lastIndexOf", [Value::Text(part)]) => found_at(base, base.rfind(&**part)),
         ("hashCode", []) => Value::Integer(hash(base)),
-        ("valueOf", [Value::Text(other)]) => text(other),
+        ("valueOf", [Value::Text(other)]) => Value::Text(Rc::clone(other)),
         _ => return Ok(None),
     }))
 }

@@ -81,6 +81,7 @@ impl Machine<'_> {
             let source = call.source;
             return self.write_text(source);
         };
+        self.budget.step(known.parameters.len() / 4)?;
         let depth = self.variables.scopes.len();
         if depth == MACRO_DEPTH_MAX {
             return Err(RenderError::NestedTooDeep);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use serde_json::Value as Json;
@@ -12,6 +14,9 @@ use crate::vtl::render::budget::Budget;
 use crate::vtl::render::error::RenderError;
 use crate::vtl::template::EMPTY_BODY;
 use crate::vtl::value::{Heap, Map, Value};
+
+/// Names among which another one is looked for by comparing it with each.
+const SEARCHED_NAMES_MAX: usize = 16;
 
 /// A name with its value.
 pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -149,12 +154,26 @@ pub(super) fn text_map(
         entries: Vec::with_capacity(pairs.len()),
         any_case,
     };
+    // A query may have thousands of names, each of which would be looked for among all before it.
+    let mut places = HashMap::new();
     for (name, value) in pairs {
         budget.text(name.len() + value.len())?;
-        map.put(
-            Rc::from(name.as_ref()),
-            Value::Text(Rc::from(value.as_ref())),
-        );
+        let value = Value::Text(Rc::from(value.as_ref()));
+        if pairs.len() <= SEARCHED_NAMES_MAX {
+            map.put(Rc::from(name.as_ref()), value);
+            continue;
+        }
+        match places.entry(name.as_ref()) {
+            Entry::Vacant(place) => {
+                place.insert(map.entries.len());
+                map.entries.push((Rc::from(name.as_ref()), value));
+            }
+            Entry::Occupied(place) => {
+                if let Some((_, before)) = map.entries.get_mut(*place.get()) {
+                    *before = value;
+                }
+            }
+        }
     }
     heap.new_map(map, budget)
 }

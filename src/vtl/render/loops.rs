@@ -65,6 +65,7 @@ impl Machine<'_> {
             return Err(RenderError::TooManyRounds);
         }
         round.count += 1;
+        self.budget.step(self.variables.on_the_way() / 8)?;
         let variable = Rc::clone(&round.variable);
         self.variables.set(&variable, &item);
         Ok(())

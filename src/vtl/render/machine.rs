@@ -364,6 +364,7 @@ impl<'r> Machine<'r> {
 
     fn load_variable(&mut self, name: TextId) -> Result<(), RenderError> {
         let name = self.text_at(name);
+        self.budget.step(self.variables.on_the_way() / 8)?;
         let found = match self.variables.find(&name) {
             Some(found) => found,
             None => Found::Value(self.loop_variable(&name)),
@@ -389,6 +390,7 @@ impl<'r> Machine<'r> {
             Operation::Store(name) => {
                 let name = self.text_at(name);
                 self.budget.keep(size_of::<(Rc<str>, Value)>())?;
+                self.budget.step(self.variables.on_the_way() / 8)?;
                 self.variables.set(&name, &value);
                 Ok(())
             }
@@ -417,7 +419,7 @@ impl<'r> Machine<'r> {
                 let mut parts = parts.into_iter();
                 while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
                     let key = text_of(&self.heap, &key, &mut self.budget)?;
-                    self.budget.step(1 + map.entries.len() / 8)?;
+                    self.budget.look_up(map.entries.len(), key.len())?;
                     map.put(key, value);
                 }
                 self.heap.new_map(map, &mut self.budget)?

@@ -162,7 +162,7 @@ pub(in crate::vtl) fn equals(
             (Value::Map(left), Value::Map(right)) => match (heap.map(*left), heap.map(*right)) {
                 (Some(left), Some(right)) if left.entries.len() == right.entries.len() => {
                     for (key, value) in &left.entries {
-                        budget.step(1 + right.entries.len() / 8)?;
+                        budget.look_up(right.entries.len(), key.len())?;
                         budget.keep(size_of::<(Value, Value)>())?;
                         match right.get(key) {
                             Some(other) => pairs.push((value.clone(), other.clone())),

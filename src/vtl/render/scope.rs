@@ -77,6 +77,17 @@ pub(super) struct Variables {
 }
 
 impl Variables {
+    /// Names that are looked at on the way out of all macros.
+    pub(super) fn on_the_way(&self) -> usize {
+        let mut names = 0;
+        let mut at = self.current;
+        while let Some(scope) = at.and_then(|at| self.scopes.get(at)) {
+            names += scope.set.len() + scope.arguments.len();
+            at = scope.caller;
+        }
+        names
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<Found> {
         let mut at = self.current;
         while let Some(scope) = at.and_then(|at| self.scopes.get(at)) {

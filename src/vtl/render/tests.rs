@@ -159,7 +159,7 @@ fn work_is_limited_whatever_does_it() {
         loops(3, ""),
         loops(31, "$i"),
         loops(2, "$input.path('$..a')"),
-        format!("#set($s='{}'){}", "a".repeat(10_000), loops(2, "#set($t=$s.replaceAll('(a|b)*c','x'))")),
+        format!("#set($a='a')#set($e='')#set($s='{}'){}", "a".repeat(10_000), loops(2, "#set($t=$s.replaceAll('(a|b)*c','x'))")),
         format!("#set($s='{}'){}", "a".repeat(10_000), loops(2, "#set($t=$s.matches('(a*)*b'))")),
         loops(2, "#evaluate('#set($q=1)$q')"),
         format!("#macro(m $a)$a$a$a#end{}", loops(2, "#m($i)")),
@@ -173,6 +173,109 @@ fn work_is_limited_whatever_does_it() {
         let limits = [RenderError::TooManySteps, RenderError::ValuesTooLarge, RenderError::TextTooLong];
         assert!(limits.contains(&error), "{error:?}: {}", &template[..template.len().min(200)]);
     }
+}
+
+/// What each of these goes through is far more than what it makes, so that steps have to count the former.
+#[test]
+fn long_arguments_are_work_for_short_texts() {
+    let long = format!(
+        "#set($a='a')#set($e='')#set($s='{}'){}",
+        "ab".repeat(500),
+        "#set($s=$s+$s)".repeat(9)
+    );
+    for call in [
+        "$s.length()",
+        "$a.equalsIgnoreCase($s)",
+        "$a.valueOf($s)",
+        "$a.indexOf($s)",
+        "$a.lastIndexOf($s)",
+        "$e.compareTo($s)",
+        "$a.replace($s,'b')",
+        "$m.get($s)",
+        "$m.containsKey($s)",
+        "$m.put($s,1)",
+    ] {
+        let rounds = loops(1, &format!("#set($x={call})"));
+        let template = format!("{long}#set($m={{}})#set($x=$m.put($s+'',1)){rounds}");
+        assert_eq!(error(&template), RenderError::TooManySteps, "{call}");
+    }
+}
+
+#[test]
+fn many_parameters_are_work_for_each_call_and_each_name() {
+    let parameters: String = (0..2_000).map(|number| format!(" $p{number}")).collect();
+    let arguments = " 1".repeat(2_000);
+    for inside in ["", "$p1999", "#set($p0=1)", "#foreach($p1999 in [1])#end"] {
+        let rounds = loops(1, &"#m(ARGUMENTS)".repeat(16)).replace("ARGUMENTS", &arguments);
+        let template = format!("#macro(m{parameters}){}#end{rounds}", inside.repeat(4));
+        assert_eq!(error(&template), RenderError::TooManySteps, "{inside}");
+    }
+}
+
+#[test]
+fn a_match_costs_what_its_search_looks_at() {
+    let text = "a".repeat(4_000);
+    let round = |call: &str| format!("#set($s='{text}')#set($x=$s.{call})");
+    // Each looks for a `b` in all that is left before it takes an `a`.
+    for call in [
+        "replaceAll('.*b|a','x')",
+        "split('a*b|a')",
+        "replaceAll('(.*b)|a','$1')",
+    ] {
+        assert_eq!(
+            error(&format!("{}{}", round(call), loops(1, &round(call)))),
+            RenderError::TooManySteps,
+            "{call}"
+        );
+        assert!(
+            output(&round(call)).is_empty(),
+            "{call}: one is not too much"
+        );
+    }
+    // As many matches that look no further than they are long.
+    for call in [
+        "replaceAll('a','x')",
+        "replaceAll('[ab]{1,3}','x')",
+        "split('a')",
+    ] {
+        assert!(output(&round(call).repeat(10)).is_empty(), "{call}");
+    }
+}
+
+#[test]
+fn of_parameters_of_one_name_the_last_counts_however_many_there_are() {
+    let program = crate::vtl::compile::compile(
+        "$input.params('n0') $input.params('n1') $input.params().querystring.size()",
+    )
+    .unwrap();
+    for count in [2, 16, 4_000] {
+        let names = (0..count).map(|number| (format!("n{number}").into(), "first".into()));
+        let querystring = names.chain([("n0".into(), "last".into())]).collect();
+        let input = TemplateInput {
+            parameters: Parameters {
+                querystring,
+                ..Parameters::default()
+            },
+            ..TemplateInput::default()
+        };
+        let printed = render(&program, &input).unwrap().output;
+        assert_eq!(printed, format!("last first {count}"));
+    }
+}
+
+#[test]
+fn a_search_stops_where_the_steps_end() {
+    let body = format!("[{}]", vec!["[1,2,3]"; 2_000].join(","));
+    let program =
+        crate::vtl::compile::compile(&loops(2, "#set($x=$input.path('$..*..*'))")).unwrap();
+    let input = TemplateInput {
+        body: body.into(),
+        ..TemplateInput::default()
+    };
+    assert_eq!(
+        render(&program, &input).unwrap_err(),
+        RenderError::TooManySteps
+    );
 }
 
 #[test]
