@@ -235,6 +235,7 @@ fn failure_of(record: &ExchangeRecord, outcome: Outcome) -> Option<String> {
     match outcome {
         Outcome::Cut => Some("cut".to_owned()),
         Outcome::ClientGone => Some("client-gone".to_owned()),
+        Outcome::ClientSlow => Some("client-slow".to_owned()),
         Outcome::Complete => {
             let status = record.status().filter(|&status| status >= 500)?;
             let kind = record.with_fault(|fault| fault.kind().map(|kind| kind.as_str().to_owned()));
