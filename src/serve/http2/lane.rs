@@ -272,12 +272,15 @@ async fn send_piece(
     Ok(())
 }
 
+/// When a wait began, and its end.
+type Stall = (u64, Pin<Box<dyn Future<Output = ()>>>);
+
 /// Waits for some of the client's window.
 async fn window(stream: &mut SendStream<Bytes>, patience: &mut Patience) -> Result<usize, Ended> {
     const LATE: Ended = Ended::Reset(Reason::ENHANCE_YOUR_CALM);
     let Patience { budget, idle_ms } = patience;
     // Made when there is something to wait for, which is seldom.
-    let mut stall: Option<(u64, Pin<Box<dyn Future<Output = ()>>>)> = None;
+    let mut stall: Option<Stall> = None;
     let granted = poll_fn(|context| {
         match stream.poll_capacity(context) {
             Poll::Ready(Some(Ok(0))) => context.waker().wake_by_ref(),

@@ -1,9 +1,11 @@
 //! `--otlp-endpoint`: the collector that gets spans. What else is to be said of it, OpenTelemetry's own variables say
 //! (`OTEL_…`, OpenTelemetry's "Environment Variable Specification" and "OTLP Exporter Configuration").
 
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(test)]
+#[cfg(feature = "otlp")]
 mod tests;
-#[cfg(all(test, not(feature = "otlp")))]
+#[cfg(test)]
+#[cfg(not(feature = "otlp"))]
 mod tests_of_lean_builds;
 
 use std::fmt;
