@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod apis;
 pub mod backends;
 pub mod body_reader;
+pub mod chunk_group;
 pub mod client_body;
 pub mod client_response;
 pub mod connection;

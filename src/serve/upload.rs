@@ -8,6 +8,9 @@ use crate::net::deadline::Cut;
 use crate::net::stream::WriteHalf;
 use crate::pipeline::sign::ChunkedLengths;
 use crate::pipeline::sign::Payload;
+use crate::serve::chunk_group::CHUNKS_MAX;
+use crate::serve::chunk_group::Chunk;
+use crate::serve::chunk_group::ChunkGroup;
 use crate::serve::client_body::ConvertedBody;
 use crate::serve::failure::CodingFault;
 use crate::serve::failure::UploadFault;
@@ -27,11 +30,12 @@ pub const HASHED_BYTES_MAX: u64 = 64 * 1024;
 pub const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The most that one PUT takes at S3 (spec 10, "S3 limits that matter").
 pub const SINGLE_PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
-/// Data bytes of a signed chunk: hashing one is short enough to keep the core responsive.
-pub const CHUNK_BYTES: usize = 128 * 1024;
+/// Data bytes of a signed chunk: so many that a group of them fits into one buffer, a multiple of SHA-256's blocks.
+pub const CHUNK_BYTES: usize = 63 * 1024;
 /// [`CHUNK_BYTES`] for the length arithmetic.
 pub const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
-const _: () = assert!(encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len() <= 256 * 1024);
+const CHUNK_WIRE_BYTES_MAX: usize = encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len();
+const _: () = assert!(CHUNKS_MAX * CHUNK_WIRE_BYTES_MAX <= Class::Body.bytes());
 const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
 
 /// A body that is ready to go up. Most requests have none and a short one is in memory: the states of the others are boxed, so
@@ -237,14 +241,16 @@ impl StreamedBody<'_> {
         buffer: &mut Vec<u8>,
     ) -> Result<(), PumpFault> {
         let mut left = self.bytes;
+        let mut chunks_max = 1;
         while left > 0 {
-            let chunk = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-            self.fill_chunk(buffer, chunk).await?;
-            left -= chunk as u64;
-            let start = write_header(buffer, signer.as_mut());
-            buffer.extend_from_slice(encode::CRLF);
-            let range = start..buffer.len();
-            send(to, buffer, range, idle_ms).await?;
+            let group = self
+                .fill_group(buffer, left, chunks_max, signer.is_some())
+                .await?;
+            left = left.saturating_sub(group.bytes());
+            chunks_max = group.chunks_max_of_next();
+            group.write_headers(buffer, signer.as_mut());
+            let all = 0..buffer.len();
+            send(to, buffer, all, idle_ms).await?;
         }
         buffer.clear();
         self.write_end(signer, buffer)?;
@@ -282,11 +288,32 @@ impl StreamedBody<'_> {
         Ok(Some((algorithm.field(), value)))
     }
 
-    /// Reads exactly `chunk` bytes behind the headroom.
-    async fn fill_chunk(&mut self, buffer: &mut Vec<u8>, chunk: usize) -> Result<(), PumpFault> {
+    /// Reads at most `chunks_max` chunks of the `left` bytes to come, each behind the place of its header.
+    async fn fill_group(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut left: u64,
+        chunks_max: usize,
+        is_signed: bool,
+    ) -> Result<ChunkGroup, PumpFault> {
         buffer.clear();
-        buffer.resize(encode::HEADROOM, 0);
-        let end = encode::HEADROOM + chunk;
+        let mut group = ChunkGroup::default();
+        while left > 0 && group.chunks.len() < chunks_max {
+            let size = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+            let header = buffer.len();
+            let data = header + encode::header_len(size, is_signed);
+            buffer.resize(data, 0);
+            group.reads += self.fill(buffer, data + size).await?;
+            buffer.extend_from_slice(encode::CRLF);
+            group.chunks.push(Chunk { header, data, size });
+            left = left.saturating_sub(size as u64);
+        }
+        Ok(group)
+    }
+
+    /// Reads until `buffer` holds `end` bytes; tells how many receives it took.
+    async fn fill(&mut self, buffer: &mut Vec<u8>, end: usize) -> Result<usize, PumpFault> {
+        let mut reads = 0;
         while buffer.len() < end {
             let max = end - buffer.len();
             let (result, filled) = self.source.read(std::mem::take(buffer), max).await;
@@ -294,8 +321,9 @@ impl StreamedBody<'_> {
             if result.map_err(PumpFault::Client)? == 0 {
                 return Err(PumpFault::Client(UploadFault::Conversion));
             }
+            reads += 1;
         }
-        Ok(())
+        Ok(reads)
     }
 }
 
@@ -361,21 +389,6 @@ async fn send_chunk(
     chunk.extend_from_slice(b"\r\n");
     let all = 0..chunk.len();
     send(to, chunk, all, idle_ms).await
-}
-
-/// Writes the header of the chunk that lies behind the headroom; tells where the chunk starts now.
-fn write_header(buffer: &mut [u8], signer: Option<&mut ChunkSigner>) -> usize {
-    let Some((headroom, data)) = buffer.split_first_chunk_mut::<{ encode::HEADROOM }>() else {
-        return 0;
-    };
-    let used = match signer {
-        Some(signer) => {
-            let signature = signer.sign_chunk(data);
-            encode::write_signed_header(headroom, data.len(), &signature)
-        }
-        None => encode::write_unsigned_header(headroom, data.len()),
-    };
-    encode::HEADROOM - used
 }
 
 /// Sends a range of `buffer`, which keeps its bytes.

@@ -25,7 +25,7 @@ use crate::support::store_signature::part;
 const REGION: &str = "us-east-1";
 const TOKEN: &str = "a/session+token==";
 const STREAMED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-const CHUNK_BYTES: usize = 128 * 1024;
+const CHUNK_BYTES: usize = 63 * 1024;
 
 /// What the store receives of one request.
 fn sent(
@@ -224,7 +224,12 @@ fn assert_streamed(request: &Message, body: &[u8]) {
 #[test]
 fn large_body_is_signed_in_chunks() {
     on_each_driver(|driver| {
-        for len in [64 * 1024 + 1, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1] {
+        for len in [
+            64 * 1024 + 1,
+            2 * CHUNK_BYTES,
+            9 * CHUNK_BYTES,
+            9 * CHUNK_BYTES + 1,
+        ] {
             let body = object(len);
             let request = sent(
                 driver,

@@ -76,6 +76,19 @@ fn size_digits(size: u64) -> u64 {
     u64::from((u64::BITS - size.leading_zeros()).div_ceil(4).max(1))
 }
 
+/// Bytes of the header of a chunk of `size` bytes, signed or not: what its writer returns.
+#[must_use]
+pub const fn header_len(size: usize, is_signed: bool) -> usize {
+    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4) as usize;
+    let digits = if digits == 0 { 1 } else { digits };
+    let extension = if is_signed {
+        SIGNATURE_EXTENSION.len() + 64
+    } else {
+        0
+    };
+    digits + extension + CRLF.len()
+}
+
 /// Writes `size;chunk-signature=…` CRLF to the end of `headroom`, which ends where the data starts.
 /// Returns the count of bytes written.
 pub fn write_signed_header(headroom: &mut [u8; HEADROOM], size: usize, signature: &Hex) -> usize {
@@ -164,6 +177,7 @@ mod tests {
             } else {
                 write_unsigned_header(&mut headroom, data.len())
             };
+            assert_eq!(used, header_len(data.len(), signed));
             out.extend_from_slice(&headroom[HEADROOM - used..]);
             out.extend_from_slice(data);
             out.extend_from_slice(CRLF);
@@ -242,6 +256,8 @@ mod tests {
             write_signed_header(&mut headroom, usize::MAX, SIGNATURE),
             HEADROOM
         );
+        assert_eq!(header_len(usize::MAX, true), HEADROOM);
+        assert_eq!(header_len(0, true), 1 + 17 + 64 + 2);
         assert!(headroom.starts_with(b"ffffffffffffffff;"));
     }
 

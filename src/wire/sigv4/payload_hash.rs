@@ -45,6 +45,18 @@ pub fn sha256_hex(bytes: &[u8]) -> Hex {
     hex_of(&digest::digest(&digest::SHA256, bytes))
 }
 
+/// Messages that [`sha256_hex_of_lanes`] hashes side by side. One message alone leaves most of a CPU's SHA-256 unit idle,
+/// since each of its rounds waits for the one before.
+pub const LANES: usize = 4;
+
+/// SHA-256 in hex of each message. Side by side, in half the time or less, if all have the same length.
+#[must_use]
+pub fn sha256_hex_of_lanes(messages: &[&[u8]; LANES]) -> [Hex; LANES] {
+    let mut digests = [[0; 32]; LANES];
+    tape_sha256::hash_many(messages, &mut digests);
+    digests.map(|digest| hex::encode(&digest))
+}
+
 /// SHA-256 of `bytes` in Base64: how AWS repeats a text that may hold a secret.
 #[must_use]
 pub fn sha256_base64(bytes: &[u8]) -> String {
@@ -101,6 +113,18 @@ mod tests {
             sha256_base64(b""),
             "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         );
+    }
+
+    #[test]
+    fn lanes_hash_as_one_message_does() {
+        let body: Vec<u8> = (0..=u8::MAX).cycle().take(9_000).collect();
+        for len in (0..=200).chain([1_024, 2_047, 2_249]) {
+            let messages = [0, 1, 2, 3].map(|lane| &body[lane * 2_250..][..len]);
+            let expected = messages.map(sha256_hex);
+            assert_eq!(sha256_hex_of_lanes(&messages), expected, "{len} bytes");
+        }
+        let uneven = [&body[..63], &body[..64], &body[..65], &body[..0]];
+        assert_eq!(sha256_hex_of_lanes(&uneven), uneven.map(sha256_hex));
     }
 
     #[test]
