@@ -126,9 +126,10 @@ fn an_address_that_stalls_is_left_alone() {
         let answered: Vec<Message> = (0..MANY).map(|_| get(&gateway)).collect();
         let failed = answered.iter().filter(|answer| answer.status() == 504);
         let failed = failed.inspect(|answer| assert_eq!(answer.body, TIMEOUT));
-        let failed = failed.count();
-        assert!((1..MANY / 4).contains(&failed), "{failed} of {MANY}");
-        assert_eq!(good.requests().len(), MANY - failed);
+        let (tried, failed) = (bad.connections(), failed.count());
+        assert!((1..MANY / 4).contains(&tried), "{tried} of {MANY}");
+        // A busy machine may be too slow for the good one, too.
+        assert!(failed >= tried, "{failed} after {tried}");
     });
 }
 
