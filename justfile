@@ -50,6 +50,11 @@ instructions *args:
 load *args:
     loadtests/run {{ args }}
 
+# Clients that trickle beside others, and downloads that nobody takes.
+abuse *args:
+    loadtests/trickle {{ args }}
+    loadtests/stalled
+
 # Each parser for some seconds; `just fuzz 300 template` for one of them.
 fuzz *args:
     fuzz/run {{ args }}
