@@ -196,7 +196,7 @@ fn long_arguments_are_work_for_short_texts() {
         "$m.put($s,1)",
     ] {
         let rounds = loops(1, &format!("#set($x={call})"));
-        let template = format!("{long}#set($m={{}})#set($x=$m.put($s+'',1)){rounds}");
+        let template = format!("{long}#set($m={{}})#set($t=$s+'')#set($x=$m.put($t,1)){rounds}");
         assert_eq!(error(&template), RenderError::TooManySteps, "{call}");
     }
 }
