@@ -3,8 +3,6 @@
 //! The rates asked for here are such that a client that stops is too slow at once, and no clock of a test is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::thread;
 
 use rustls::version::TLS13;
@@ -109,38 +107,6 @@ fn a_body_that_comes_too_slowly_is_given_up_and_becomes_no_object() {
             200
         );
         assert_eq!(store.requests().len(), 1);
-    });
-}
-
-#[test]
-fn a_body_that_trickles_byte_by_byte_is_given_up() {
-    on_each_driver(|driver| {
-        let (passed, over) = (Gate::default(), Arc::new(AtomicBool::new(false)));
-        let (passes, ends) = (passed.clone(), Arc::clone(&over));
-        let store = Backend::start(move |connection| {
-            if connection.head().is_some() {
-                while connection.bytes(1).len() == 1 {
-                    passes.open();
-                }
-                ends.store(true, Ordering::SeqCst);
-                passes.open();
-            }
-        });
-        let gateway = gateway(driver, &store, |settings| {
-            settings.payload_signing = PayloadSigning::Unsigned;
-            rates(settings, RATE, 0);
-        });
-        let mut client = Client::connect(gateway.address);
-        client.send(put("Content-Length: 10000000"));
-        // Each byte is sent when the one before has reached the store, so that every one is waited for.
-        let mut bytes: u64 = 0;
-        while !over.load(Ordering::SeqCst) && client.send("x") {
-            passed.wait();
-            bytes += 1;
-        }
-        assert!(bytes > 1, "some of it was taken");
-        assert_eq!(client.response().expect("an answer").status(), 408);
-        wait_for_slow(&gateway, [1, 0]);
     });
 }
 
