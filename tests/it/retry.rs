@@ -110,6 +110,7 @@ fn idle_connection_that_the_store_closed_is_not_used() {
                 );
                 go.open();
                 closed.wait();
+                store.wait_for_arrival();
             }
             assert_eq!(
                 (store.connections(), store.requests().len()),

@@ -337,6 +337,7 @@ fn bytes_that_come_on_an_idle_connection_end_it() {
             );
             answered.open();
             poisoned.wait();
+            store.wait_for_arrival();
         }
     });
 }

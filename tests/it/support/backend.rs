@@ -17,6 +17,9 @@ use std::thread::JoinHandle;
 use super::message::Message;
 use super::message::Pending;
 
+/// As `/proc/net/tcp` tells it (include/net/tcp_states.h).
+const ESTABLISHED: &str = "01";
+
 /// What the store does with one connection.
 type Script = dyn Fn(&mut Connection) + Send + Sync;
 
@@ -177,6 +180,34 @@ impl Backend {
     /// The whole requests so far.
     pub(crate) fn requests(&self) -> Vec<Message> {
         self.seen.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until all that was sent or closed here has arrived: on a busy machine the kernel may take its time over it.
+    pub(crate) fn wait_for_arrival(&self) {
+        let port = format!(":{:04X}", self.address.port());
+        let on_the_way = |line: &str| {
+            let mut columns = line.split_whitespace().skip(1);
+            let mut next = || columns.next().unwrap_or_default();
+            let (local, remote, state, queues) = (next(), next(), next(), next());
+            let is_open_there = remote.ends_with(&port) && state == ESTABLISHED;
+            let is_open_here = local.ends_with(&port) && state == ESTABLISHED;
+            (
+                is_open_here && !queues.starts_with("00000000:"),
+                is_open_there,
+                is_open_here,
+            )
+        };
+        loop {
+            let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            let seen: Vec<_> = table.lines().map(on_the_way).collect();
+            let unacknowledged = seen.iter().any(|(unacknowledged, ..)| *unacknowledged);
+            let there = seen.iter().filter(|(_, there, _)| *there).count();
+            let here = seen.iter().filter(|(.., here)| *here).count();
+            if !unacknowledged && there <= here {
+                return;
+            }
+            thread::yield_now();
+        }
     }
 
     /// Connections so far, those among them that the store has not got round to.
