@@ -31,6 +31,8 @@ mod http;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "http2")]
+mod http2_abandoned;
+#[cfg(feature = "http2")]
 mod http2_trailers;
 mod http_backends;
 mod iam;
