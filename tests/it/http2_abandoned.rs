@@ -123,6 +123,8 @@ fn a_stream_that_is_reset_within_a_body_frees_the_store() {
             body.data().await.unwrap().unwrap();
             assert_eq!(next(&told).await, "has it");
             send.send_reset(Reason::CANCEL);
+            // What it held of the connection's window is given back.
+            drop(body);
             assert_eq!(next(&told).await, "is free");
             other_streams_go_on(&client).await;
             // An upload, of which something has reached the store.

@@ -60,6 +60,8 @@ pub struct DeadlineTable {
 struct Sockets {
     entries: RefCell<Vec<Rc<Entry>>>,
     silences: Silences,
+    /// When the last sweep was.
+    swept_ms: Cell<u64>,
 }
 
 /// One socket's place in the table. Drop it before the socket closes, so that no reused descriptor is ever shut.
@@ -127,10 +129,13 @@ impl DeadlineTable {
     /// silent for long.
     pub fn sweep(&self, now_ms: u64) {
         self.sockets.silences.turn(now_ms);
+        let tick_ms = now_ms.saturating_sub(self.sockets.swept_ms.replace(now_ms));
         for entry in self.sockets.entries.borrow().iter() {
             match entry.due_ms.get() {
                 DISARMED => entry.abandonment.look(entry.fd, now_ms),
-                due_ms if entry.waits.get() == Waits::Body => entry.look_at_pace(due_ms, now_ms),
+                due_ms if entry.waits.get() == Waits::Body => {
+                    entry.look_at_pace(due_ms, now_ms, tick_ms);
+                }
                 due_ms if due_ms <= now_ms => entry.fire(entry.cut.get()),
                 _ => {}
             }
@@ -193,9 +198,8 @@ impl DeadlineSlot {
     /// As [`DeadlineSlot::arm`] for a wait for bytes of a body, either way: `idle_ms` begins anew with every byte, and the
     /// rate of [`DeadlineSlot::begin_body`] is kept.
     pub fn arm_body(&self, idle_ms: u64, cut: Cut) {
-        let now_ms = clock::monotonic_ms();
-        self.arm_at(now_ms, idle_ms, cut);
-        self.entry.pace.begin_wait(now_ms, idle_ms);
+        self.arm_at(clock::monotonic_ms(), idle_ms, cut);
+        self.entry.pace.begin_wait(idle_ms);
         self.entry.waits.set(Waits::Body);
     }
 
@@ -282,8 +286,8 @@ impl Drop for DeadlineSlot {
 }
 
 impl Entry {
-    fn look_at_pace(&self, due_ms: u64, now_ms: u64) {
-        match self.pace.look(now_ms) {
+    fn look_at_pace(&self, due_ms: u64, now_ms: u64, tick_ms: u64) {
+        match self.pace.look(tick_ms) {
             Look::TooSlow => self.fire(self.cut.get()),
             Look::Moved { idle_ms } => {
                 let anew_ms = now_ms.saturating_add(idle_ms);
