@@ -57,6 +57,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client that has sent nothing.
+    #[must_use]
+    pub fn new(stream: Stream, peer: PeerAddress, is_secure: bool) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::new(Vec::new()),
+            peer,
+            is_secure,
+            source_ip: None,
+        }
+    }
+
     /// The IP address of whoever connected, as text: written once for all requests of the connection.
     pub fn source_ip(&mut self) -> Rc<str> {
         let peer = self.peer;
@@ -97,20 +109,6 @@ enum Wait {
     Next,
     /// The request that was waited for with a buffer; its deadline stands.
     GoesOn,
-}
-
-impl Client {
-    /// A client that has sent nothing.
-    #[must_use]
-    pub fn new(stream: Stream, peer: PeerAddress, is_secure: bool) -> Self {
-        Self {
-            stream,
-            inbox: Inbox::new(Vec::new()),
-            peer,
-            is_secure,
-            source_ip: None,
-        }
-    }
 }
 
 /// Serves requests until either side ends the connection, each by the settings in force when its head was complete.

@@ -43,16 +43,8 @@ impl<'s> ReadHalf<'s> {
         at: usize,
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
-        session::recv(
-            self.session,
-            self.socket,
-            self.deadline,
-            buffer,
-            at,
-            bytes_max,
-            Patience::Endless,
-        )
-        .await
+        self.recv_with(buffer, at, bytes_max, Patience::Endless)
+            .await
     }
 
     /// As [`crate::net::stream::Stream::recv_unless_silent`]. To wait on there is [`ReadHalf::recv`] with a small buffer.
@@ -66,10 +58,21 @@ impl<'s> ReadHalf<'s> {
         bytes_max: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
         let patience = Patience::UntilSilent(self.deadline.silence());
+        self.recv_with(buffer, at, bytes_max, patience).await
+    }
+
+    async fn recv_with(
+        &mut self,
+        buffer: Vec<u8>,
+        at: usize,
+        bytes_max: usize,
+        patience: Patience,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        let (session, deadline) = (self.session, self.deadline);
         session::recv(
-            self.session,
+            session,
             self.socket,
-            self.deadline,
+            deadline,
             buffer,
             at,
             bytes_max,
