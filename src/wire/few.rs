@@ -1,4 +1,7 @@
 //! A list that is seldom long: its first items lie in place, so that a request with few of them allocates nothing.
+//!
+//! `smallvec` does the same, but is invariant in what it holds: a list that borrows from the table would then tie every borrow of
+//! the request to the table's lifetime.
 
 /// A list of which up to `N` items need no storage of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
