@@ -50,6 +50,10 @@ instructions *args:
 load *args:
     loadtests/run {{ args }}
 
+# Beside HAProxy, nginx, Envoy and pingora, as far as they are there.
+matrix *args:
+    loadtests/matrix {{ args }}
+
 # Clients that trickle beside others, and downloads that nobody takes.
 abuse *args:
     loadtests/trickle {{ args }}

@@ -1,0 +1,150 @@
+"""What loadtests/matrix makes of its rounds: medians, ratios within a round, tables, objectives, and the text of the docs."""
+
+import statistics
+
+from cells import RATIOS
+from measure import OTHERS_SHARE_MAX
+from peers import DOES
+
+BEGIN, END = "<!-- matrix -->", "<!-- /matrix -->"
+# What a table's first header cell says of its numbers, after the ratios; memory has none.
+UNITS = {
+    "cpu_us": "µs of CPU a request",
+    "cpu_s_per_gb": "CPU-s/GB, peak MB",
+    "latency_us": "p50 / p99 in µs",
+    "memory": "MB at rest, KiB each",
+}
+FORMATS = {
+    "cpu_us": "{cpu_us:.1f}",
+    "cpu_s_per_gb": "{cpu_s_per_gb:.2f}, {rss_mb:.0f}",
+    "latency_us": "{p50_us:.0f} / {p99_us:.0f}",
+    "memory": "{rss_mb:.1f}, {kib_each:.2f}",
+}
+SPOILT = "*"
+NOT_KEPT_UP = "†"
+NOTES = {
+    SPOILT: "in every round something else used the proxy's CPU",
+    NOT_KEPT_UP: "less than the rate was done",
+}
+
+
+class Rounds:
+    """The figures of all rounds. Those in which something else used the CPU count only where there are no others."""
+
+    def __init__(self, rows):
+        self.rows = [row for row in rows if not row.get("failed")]
+        self.failed = [row for row in rows if row.get("failed") or row.get("errors")]
+
+    def of(self, cell, subject):
+        rows = [row for row in self.rows if row["cell"] == cell.name and row["subject"] == subject]
+        return [row for row in rows if not is_spoilt(row)] or rows
+
+    def median(self, cell, subject, metric):
+        values = [row[metric] for row in self.of(cell, subject)]
+        return statistics.median(values) if values else None
+
+    def ratio(self, cell, subject, beside, metric):
+        """The median of the rounds' ratios, so that a slow minute of the machine touches both sides; of rounds that both have."""
+        theirs = {row["round"]: row[metric] for row in self.of(cell, beside)}
+        ratios = [row[metric] / theirs[row["round"]] for row in self.of(cell, subject) if theirs.get(row["round"])]
+        return statistics.median(ratios) if ratios else None
+
+    def marks(self, cell, subject):
+        rows = self.of(cell, subject)
+        spoilt = SPOILT if rows and all(map(is_spoilt, rows)) else ""
+        return spoilt + (NOT_KEPT_UP if not all(row.get("kept_up", True) for row in rows) else "")
+
+
+def is_spoilt(row):
+    return row.get("others", 0) > OTHERS_SHARE_MAX
+
+
+def table(group, rounds):
+    """A Markdown table: a row for each subject, a column for each cell."""
+    ratios = " (".join(f"x {name}" for name in group.beside) + ")" * (len(group.beside) - 1)
+    corner = f"{ratios}; {UNITS[group.shows]}" if group.beside else UNITS[group.shows]
+    lines = ["| " + " | ".join([corner, *(cell.title for cell in group.cells)]) + " |", "|---" * (len(group.cells) + 1) + "|"]
+    marks = set()
+    for label, of_cell in subjects_of(group, rounds):
+        texts = []
+        for cell in group.cells:
+            subject = of_cell.get(cell.name)
+            texts.append(figure(group, cell, subject, rounds) if subject else "")
+            marks |= set(rounds.marks(cell, subject)) if subject else set()
+        lines.append("| " + " | ".join([label, *texts]) + " |")
+    lines += ["", *(f"{mark} {NOTES[mark]}" for mark in sorted(marks))] if marks else []
+    return "\n".join(lines)
+
+
+def subjects_of(group, rounds):
+    """Labels of rows and, for each cell, the subject whose figures stand in it; ours first, under one label."""
+    found = {"**sluicegate**": {cell.name: cell.ours for cell in group.cells}}
+    for cell in group.cells:
+        for peer in cell.peers:
+            if rounds.of(cell, peer):
+                found.setdefault(f"{peer} ({DOES[peer]})", {})[cell.name] = peer
+    return found.items()
+
+
+def figure(group, cell, subject, rounds):
+    metric = {"latency_us": "p99_us"}.get(group.shows, group.shows)
+    rows = rounds.of(cell, subject)
+    if not rows:
+        return "–"
+    values = {key: rounds.median(cell, subject, key) for key, value in rows[0].items() if isinstance(value, (int, float))}
+    text = FORMATS[group.shows].format(**values)
+    ratios = [rounds.ratio(cell, subject, beside, metric) for beside in group.beside]
+    told = ["–" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+    if any(ratio is not None for ratio in ratios):
+        text = " (".join(told) + ")" * (len(told) - 1) + f"; {text}"
+    return text + rounds.marks(cell, subject)
+
+
+def judged(cell, rounds, objectives):
+    """Each objective with what was measured of it, None where a side is missing."""
+    for objective in objectives:
+        if objective.beside:
+            yield objective, rounds.ratio(cell, cell.ours, objective.beside, RATIOS[objective.metric])
+        else:
+            yield objective, rounds.median(cell, cell.ours, objective.metric)
+
+
+def objectives_table(groups, rounds, wanted):
+    """The table of all objectives that `wanted` picks, and whether none of them was missed."""
+    lines, all_reached = ["| cell | objective | at most | measured | |", "|---|---|---|---|---|"], True
+    for cell in (cell for group in groups for cell in group.cells):
+        for objective, measured in judged(cell, rounds, filter(wanted, cell.objectives)):
+            reached = measured is not None and measured <= objective.limit
+            verdict = "not measured" if measured is None else "reached" if reached else "**missed**"
+            told = "" if measured is None else f"{measured:.2f}"
+            lines.append(f"| {cell.name} | {objective} | {objective.limit:g} | {told} | {verdict} |")
+            all_reached &= reached or measured is None
+    return "\n".join(lines), all_reached
+
+
+def faults(rounds):
+    """One line for each subject that failed requests, or did not run."""
+    return [
+        f"{row['cell']}, {row['subject']}, round {row['round']}: "
+        + (row.get("failed") or f"{row['errors']} of {row['requests']} requests failed: {'; '.join(row['faults'])}")
+        for row in rounds.failed
+    ]
+
+
+def whole(groups, rounds, wanted):
+    """All tables, and whether every objective was reached and no request failed."""
+    objectives, all_reached = objectives_table(groups, rounds, wanted)
+    parts = [f"**{group.title}**\n\n{table(group, rounds)}" for group in groups]
+    parts += [f"**Objectives**\n\n{objectives}", *faults(rounds)]
+    return "\n\n".join(parts), all_reached and not rounds.failed
+
+
+class MarkersMissing(Exception):
+    """A page without the two markers, each once and in order."""
+
+
+def with_tables(page, text):
+    """The page with the text between its two markers in place of what was there."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise MarkersMissing(f"wanted {BEGIN} and, below it, {END}, each once")
+    return page[: page.index(BEGIN) + len(BEGIN)] + f"\n{text.strip()}\n" + page[page.index(END) :]
