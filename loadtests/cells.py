@@ -71,8 +71,30 @@ class Group:
     cells: tuple
 
 
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """All of a file: its groups, and the scenarios of loadtests/run that must hold as well."""
+
+    groups: tuple
+    scenarios: tuple
+
+    @property
+    def cells(self):
+        return [cell for group in self.groups for cell in group.cells]
+
+    def chosen(self, names):
+        """With only the cells and scenarios of these names, in the file's order."""
+        known = [*(cell.name for cell in self.cells), *self.scenarios]
+        for name in names:
+            if name not in known:
+                raise CellError(f"no cell '{name}'; there are {', '.join(known)}")
+        kept = [dataclasses.replace(group, cells=tuple(cell for cell in group.cells if cell.name in names)) for group in self.groups]
+        scenarios = tuple(name for name in self.scenarios if name in names)
+        return Matrix(tuple(group for group in kept if group.cells), scenarios)
+
+
 def read(path):
-    """The groups of a file."""
+    """What a file says."""
     try:
         document = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
@@ -80,14 +102,15 @@ def read(path):
     except OSError as fault:
         raise CellError(f"{path.name}: {fault.strerror}") from fault
     top = Table(document, path.name)
-    groups = tuple(group_of(table) for table in top.tables("group"))
+    scenarios = top.choices("scenarios", sorted(scenario.stem for scenario in (path.parent / "scenarios").glob("*.toml")))
+    matrix = Matrix(tuple(group_of(table) for table in top.tables("group")), scenarios)
     top.done()
-    seen = set()
-    for cell in (cell for group in groups for cell in group.cells):
+    seen = set(scenarios)
+    for cell in matrix.cells:
         if cell.name in seen:
             raise CellError(f"{path.name}: cell {cell.name}: there are two of this name")
         seen.add(cell.name)
-    return groups
+    return matrix
 
 
 class Table:
@@ -211,13 +234,3 @@ def limit_of(table, key, value):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
         raise table.fault(key, f"{value!r} is no number above 0")
     return float(value)
-
-
-def chosen(groups, names):
-    """The groups with only the cells of these names, in the file's order."""
-    known = [cell.name for group in groups for cell in group.cells]
-    for name in names:
-        if name not in known:
-            raise CellError(f"no cell '{name}'; there are {', '.join(known)}")
-    kept = [dataclasses.replace(group, cells=tuple(cell for cell in group.cells if cell.name in names)) for group in groups]
-    return tuple(group for group in kept if group.cells)

@@ -22,8 +22,9 @@ CALLERS = '[[identity]]\naccess_key_id = "{AWS_ACCESS_KEY_ID}"\nsecret_access_ke
 GUARDED_API = HERE.parent / "config/s3-proxy.openapi.yaml"
 WRAPPING_API = HERE.parent / "config/image-api.openapi.yaml"
 WRAPPED = ('{\n "image": "', '"\n}')
-# Bodies above this are large: then nginx and HAProxy get larger buffers, as who serves such bodies would give them.
-SMALL_BYTES_MAX = 16 * 1024
+# Above these sizes the larger buffers cost each of them less, below more: who serves such bodies would set them.
+NGINX_SMALL_BYTES_MAX = 16 * 1024
+HAPROXY_SMALL_BYTES_MAX = 64 * 1024
 # What a peer that hashes a body before it sends its head must be able to hold.
 HASHED_BYTES_MAX = 128 * 1024 * 1024
 # For those that ask after a cell, and for the store's side.
@@ -133,9 +134,11 @@ class Subject:
         if self.name == "pingora":
             return [PINGORA, self.port, origin]
         if self.name == "haproxy":
-            return ["haproxy", "-db", "-f", self.written("haproxy.cfg", self.filled(HAPROXY, HAPROXY_LARGE, origin))]
+            large = HAPROXY_LARGE if self.cell.bytes > HAPROXY_SMALL_BYTES_MAX else ""
+            return ["haproxy", "-db", "-f", self.written("haproxy.cfg", self.filled(HAPROXY, large, origin))]
         if self.name == "nginx":
-            return ["nginx", "-c", self.written("nginx.conf", self.filled(NGINX, NGINX_LARGE, origin))]
+            large = NGINX_LARGE if self.cell.bytes > NGINX_SMALL_BYTES_MAX else ""
+            return ["nginx", "-c", self.written("nginx.conf", self.filled(NGINX, large, origin))]
         config = self.written("envoy.json", json.dumps(envoy(self, origin)))
         return [ENVOY, "-c", config, "--concurrency", 1, "--log-level", "error", "--disable-hot-restart"]
 
@@ -148,8 +151,7 @@ class Subject:
             options += ["--api", WRAPPING_API, "--stage", "v1"]
         return [program, command, *options]
 
-    def filled(self, template, for_large, origin):
-        large = for_large if self.cell.bytes > SMALL_BYTES_MAX else ""
+    def filled(self, template, large, origin):
         return template.format(port=self.port, origin=origin, folder=self.folder, connections=connections_max(self.cell), large=large)
 
     def written(self, name, text):

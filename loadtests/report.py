@@ -1,5 +1,6 @@
 """What loadtests/matrix makes of its rounds: medians, ratios within a round, tables, objectives, and the text of the docs."""
 
+import json
 import statistics
 
 from cells import RATIOS
@@ -7,6 +8,8 @@ from measure import OTHERS_SHARE_MAX
 from peers import DOES
 
 BEGIN, END = "<!-- matrix -->", "<!-- /matrix -->"
+# Of the files of `--json`; it grows when a key changes its meaning.
+VERSION = 1
 # What a table's first header cell says of its numbers, after the ratios; memory has none.
 UNITS = {
     "cpu_us": "µs of CPU a request",
@@ -109,16 +112,20 @@ def judged(cell, rounds, objectives):
             yield objective, rounds.median(cell, cell.ours, objective.metric)
 
 
-def objectives_table(groups, rounds, wanted):
-    """The table of all objectives that `wanted` picks, and whether none of them was missed."""
+def objectives_table(matrix, rounds, wanted):
+    """The table of all objectives that `wanted` picks and of all scenarios, and whether none of them was missed."""
     lines, all_reached = ["| cell | objective | at most | measured | |", "|---|---|---|---|---|"], True
-    for cell in (cell for group in groups for cell in group.cells):
+    for cell in matrix.cells:
         for objective, measured in judged(cell, rounds, filter(wanted, cell.objectives)):
             reached = measured is not None and measured <= objective.limit
             verdict = "not measured" if measured is None else "reached" if reached else "**missed**"
             told = "" if measured is None else f"{measured:.2f}"
             lines.append(f"| {cell.name} | {objective} | {objective.limit:g} | {told} | {verdict} |")
             all_reached &= reached or measured is None
+    for name in matrix.scenarios:
+        rows = [row for row in rounds.rows if row["cell"] == name]
+        verdict = "not run" if not rows else "**missed**" if any(row["errors"] for row in rows) else "reached"
+        lines.append(f"| {name} | `loadtests/run {name}` | | | {verdict} |")
     return "\n".join(lines), all_reached
 
 
@@ -126,17 +133,47 @@ def faults(rounds):
     """One line for each subject that failed requests, or did not run."""
     return [
         f"{row['cell']}, {row['subject']}, round {row['round']}: "
-        + (row.get("failed") or f"{row['errors']} of {row['requests']} requests failed: {'; '.join(row['faults'])}")
+        + (row.get("failed") or f"{row['errors']} of {row['requests']} failed: {'; '.join(row['faults'])}")
         for row in rounds.failed
     ]
 
 
-def whole(groups, rounds, wanted):
+def whole(matrix, rounds, wanted):
     """All tables, and whether every objective was reached and no request failed."""
-    objectives, all_reached = objectives_table(groups, rounds, wanted)
-    parts = [f"**{group.title}**\n\n{table(group, rounds)}" for group in groups]
+    objectives, all_reached = objectives_table(matrix, rounds, wanted)
+    parts = [f"**{group.title}**\n\n{table(group, rounds)}" for group in matrix.groups]
     parts += [f"**Objectives**\n\n{objectives}", *faults(rounds)]
     return "\n\n".join(parts), all_reached and not rounds.failed
+
+
+class NoRuns(Exception):
+    """A file that no run of this version has written."""
+
+
+def runs_of(path):
+    """The runs that a `--json` has written."""
+    try:
+        written = json.loads(path.read_text())
+        if written["version"] == VERSION:
+            return written["runs"]
+    except OSError as fault:
+        raise NoRuns(f"{path.name}: {fault.strerror}") from fault
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise NoRuns(f"{path.name}: no rounds of version {VERSION}")
+
+
+def rounds_of(runs):
+    """All rounds. Those of different runs keep apart, as ratios are of one run."""
+    return Rounds([row | {"round": f"{number}.{row['round']}"} for number, run in enumerate(runs, 1) for row in run["rows"]])
+
+
+def heading(runs):
+    """By which commands the figures were made, when and on what; each fact once."""
+    once = lambda key: ", ".join(dict.fromkeys(run[key] for run in runs))
+    brought = ", ".join(dict.fromkeys(peer for run in runs for peer in run["peers"]))
+    commands = "\n".join(dict.fromkeys(run["command"] for run in runs))
+    return f"```\n{commands}\n```\n\n{once('date')}; {once('program')}; {once('cpu')}, Linux {once('kernel')}; {brought or 'no peers'}. Medians of the rounds."
 
 
 class MarkersMissing(Exception):

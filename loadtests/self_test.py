@@ -44,18 +44,17 @@ def row(subject, number, cpu, **more):
 
 class CellsAreRead(unittest.TestCase):
     def test_the_file_of_this_repository(self):
-        groups = cells.read(HERE / "cells.toml")
-        found = [cell for group in groups for cell in group.cells]
-        self.assertIn("get-1k", [cell.name for cell in found])
-        self.assertTrue(any(cell.short for cell in found))
+        matrix = cells.read(HERE / "cells.toml")
+        self.assertIn("get-1k", [cell.name for cell in matrix.cells])
+        self.assertTrue(any(cell.short for cell in matrix.cells))
+        self.assertIn("ladder", matrix.scenarios)
         # What a table shows beside its figures, some cell must measure.
-        for group in groups:
+        for group in matrix.groups:
             for name in group.beside:
                 self.assertTrue(any(name in cell.subjects for cell in group.cells), f"{group.title}: {name}")
 
     def test_a_good_one(self):
-        ((group,),) = [read(GOOD)]
-        (cell,) = group.cells
+        (cell,) = read(GOOD).cells
         self.assertEqual(cell.subjects, ("sidecar", "relay", "haproxy"))
         self.assertEqual([objective.key for objective in cell.objectives], ["cpu_x.relay", "rss_mb"])
 
@@ -80,6 +79,7 @@ class CellsAreRead(unittest.TestCase):
             ('title = "G"', 'title = "a|b"', "cells.toml: group 1: title: wanted one line"),
             ('title = "G"', 'title = "G"\nx = 1', "cells.toml: group 1 'G': x: unknown key"),
             ('shows = "cpu_us"', 'shows = "cpu"', "shows: 'cpu' is none of"),
+            ("[[group]]", 'scenarios = ["x"]\n[[group]]', "cells.toml: scenarios: 'x' is none of"),
             ("[[group]]", "top = 1\n[[group]]", "cells.toml: top: unknown key"),
             ("[[group]]", "[[group]", "cells.toml: "),
         ]
@@ -94,20 +94,19 @@ class CellsAreRead(unittest.TestCase):
             read(GOOD + GOOD)
 
     def test_some_are_chosen_in_the_order_of_the_file(self):
-        groups = read(GOOD + GOOD.replace('"a"', '"b"') + GOOD.replace('"a"', '"c"'))
-        names = [cell.name for group in cells.chosen(groups, ["c", "a"]) for cell in group.cells]
-        self.assertEqual(names, ["a", "c"])
+        matrix = read(GOOD + GOOD.replace('"a"', '"b"') + GOOD.replace('"a"', '"c"'))
+        self.assertEqual([cell.name for cell in matrix.chosen(["c", "a"]).cells], ["a", "c"])
         with self.assertRaisesRegex(cells.CellError, "no cell 'd'; there are a, b, c"):
-            cells.chosen(groups, ["d"])
+            matrix.chosen(["d"])
 
 
 class FiguresAreJudged(unittest.TestCase):
     def setUp(self):
-        self.groups = read(GOOD)
-        self.cell = self.groups[0].cells[0]
+        self.matrix = read(GOOD)
+        (self.cell,) = self.matrix.cells
 
     def whole(self, rows, wanted=lambda objective: True):
-        return report.whole(self.groups, report.Rounds(rows), wanted)
+        return report.whole(self.matrix, report.Rounds(rows), wanted)
 
     def test_a_ratio_is_of_one_round_and_the_middle_of_all(self):
         pairs = [(10, 10), (40, 20), (15, 10)]
@@ -148,13 +147,25 @@ class FiguresAreJudged(unittest.TestCase):
         for rows in ([row("sidecar", 1, 10, **failures), row("relay", 1, 10)], [row("sidecar", 1, 10), row("relay", 1, 10, **failures)]):
             text, sound = self.whole(rows)
             self.assertFalse(sound)
-            self.assertIn("round 1: 2 of 10 requests failed: 2 x status 502", text)
+            self.assertIn("round 1: 2 of 10 failed: 2 x status 502", text)
         text, sound = self.whole([{"cell": "a", "subject": "sidecar", "round": 1, "failed": "did not start"}])
         self.assertFalse(sound)
         self.assertIn("a, sidecar, round 1: did not start", text)
 
+    def test_a_scenario_is_judged_as_it_ended(self):
+        matrix = cells.Matrix((), ("ladder",))
+        scenario = {"cell": "ladder", "subject": "demo", "round": 1, "requests": 6}
+        for rows, verdict, wanted in (
+            ([], "not run", True),
+            ([scenario | {"errors": 0, "faults": []}], "reached", True),
+            ([scenario | {"errors": 1, "faults": ["10,485,761 bytes stored"]}], "**missed**", False),
+        ):
+            text, sound = report.whole(matrix, report.Rounds(rows), lambda objective: True)
+            self.assertIn(f"| ladder | `loadtests/run ladder` | | | {verdict} |", text)
+            self.assertEqual(sound, wanted)
+
     def test_a_table_has_a_row_for_each_subject(self):
-        text = report.table(self.groups[0], report.Rounds([row("sidecar", 1, 12), row("relay", 1, 10, kept_up=False)]))
+        text = report.table(self.matrix.groups[0], report.Rounds([row("sidecar", 1, 12), row("relay", 1, 10, kept_up=False)]))
         expected = [
             "| x relay; µs of CPU a request | A |",
             "|---|---|",
@@ -164,6 +175,31 @@ class FiguresAreJudged(unittest.TestCase):
             "† less than the rate was done",
         ]
         self.assertEqual(text.split("\n"), expected)
+
+
+class RunsAreAdded(unittest.TestCase):
+    def test_ratios_stay_within_a_run(self):
+        runs = [{"rows": [row("sidecar", 1, 30), row("relay", 1, 20)]}, {"rows": [row("sidecar", 1, 50), row("relay", 1, 20)]}]
+        (cell,) = read(GOOD).cells
+        self.assertEqual(report.rounds_of(runs).ratio(cell, "sidecar", "relay", "cpu_us"), 2.0)
+
+    def test_each_fact_is_told_once(self):
+        run = {"command": "loadtests/matrix --rounds 3", "date": "2026-01-01", "program": "sluicegate 1", "cpu": "C", "kernel": "6", "peers": ["nginx 1"]}
+        told = report.heading([run, run | {"command": "loadtests/matrix --cells a", "peers": ["nginx 1", "Envoy 2"]}])
+        self.assertIn("```\nloadtests/matrix --rounds 3\nloadtests/matrix --cells a\n```", told)
+        self.assertIn("2026-01-01; sluicegate 1; C, Linux 6; nginx 1, Envoy 2.", told)
+
+    def test_another_file_is_refused_by_name(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "a.json")
+            for text in ("", "[]", "{}", '{"version": 0, "runs": []}', '{"version": 1}'):
+                path.write_text(text)
+                with self.subTest(text), self.assertRaisesRegex(report.NoRuns, "a.json: no rounds of version 1"):
+                    report.runs_of(path)
+            path.write_text('{"version": 1, "runs": [{"rows": []}]}')
+            self.assertEqual(report.runs_of(path), [{"rows": []}])
+            with self.assertRaisesRegex(report.NoRuns, "b.json: No such file"):
+                report.runs_of(path.with_name("b.json"))
 
 
 class TheDocsAreWritten(unittest.TestCase):
