@@ -14,13 +14,13 @@ VERSION = 1
 UNITS = {
     "cpu_us": "µs of CPU a request",
     "cpu_s_per_gb": "CPU-s/GB, peak MB",
-    "latency_us": "p50 / p99 in µs",
+    "latency_us": "p50 / p99 in µs, µs of CPU a request",
     "memory": "MB at rest, KiB each",
 }
 FORMATS = {
     "cpu_us": "{cpu_us:.1f}",
     "cpu_s_per_gb": "{cpu_s_per_gb:.2f}, {rss_mb:.0f}",
-    "latency_us": "{p50_us:.0f} / {p99_us:.0f}",
+    "latency_us": "{p50_us:.0f} / {p99_us:.0f}, {cpu_us:.0f}",
     "memory": "{rss_mb:.1f}, {kib_each:.2f}",
 }
 SPOILT = "*"
@@ -65,7 +65,8 @@ def is_spoilt(row):
 def table(group, rounds):
     """A Markdown table: a row for each subject, a column for each cell."""
     ratios = " (".join(f"x {name}" for name in group.beside) + ")" * (len(group.beside) - 1)
-    corner = f"{ratios}; {UNITS[group.shows]}" if group.beside else UNITS[group.shows]
+    compared = "p99 " if group.shows == "latency_us" else ""
+    corner = f"{compared}{ratios}; {UNITS[group.shows]}" if group.beside else UNITS[group.shows]
     lines = ["| " + " | ".join([corner, *(cell.title for cell in group.cells)]) + " |", "|---" * (len(group.cells) + 1) + "|"]
     marks = set()
     for label, of_cell in subjects_of(group, rounds):
@@ -129,12 +130,12 @@ def objectives_table(matrix, rounds, wanted):
     return "\n".join(lines), all_reached
 
 
-def faults(rounds):
-    """One line for each subject that failed requests, or did not run."""
+def faults(failed):
+    """One line for each row of a subject that failed requests, or did not run."""
     return [
         f"{row['cell']}, {row['subject']}, round {row['round']}: "
         + (row.get("failed") or f"{row['errors']} of {row['requests']} failed: {'; '.join(row['faults'])}")
-        for row in rounds.failed
+        for row in failed
     ]
 
 
@@ -142,8 +143,10 @@ def whole(matrix, rounds, wanted):
     """All tables, and whether every objective was reached and no request failed."""
     objectives, all_reached = objectives_table(matrix, rounds, wanted)
     parts = [f"**{group.title}**\n\n{table(group, rounds)}" for group in matrix.groups]
-    parts += [f"**Objectives**\n\n{objectives}", *faults(rounds)]
-    return "\n\n".join(parts), all_reached and not rounds.failed
+    names = {*(cell.name for cell in matrix.cells), *matrix.scenarios}
+    failed = [row for row in rounds.failed if row["cell"] in names]
+    parts += [f"**Objectives**\n\n{objectives}", *faults(failed)]
+    return "\n\n".join(parts), all_reached and not failed
 
 
 class NoRuns(Exception):
@@ -173,7 +176,8 @@ def heading(runs):
     once = lambda key: ", ".join(dict.fromkeys(run[key] for run in runs))
     brought = ", ".join(dict.fromkeys(peer for run in runs for peer in run["peers"]))
     commands = "\n".join(dict.fromkeys(run["command"] for run in runs))
-    return f"```\n{commands}\n```\n\n{once('date')}; {once('program')}; {once('cpu')}, Linux {once('kernel')}; {brought or 'no peers'}. Medians of the rounds."
+    facts = f"{once('date')}; {once('program')}; {once('cpu')}, Linux {once('kernel')}; {brought or 'no peers'}"
+    return f"```\n{commands}\n```\n\n{facts}. Medians of the rounds."
 
 
 class MarkersMissing(Exception):
