@@ -9,6 +9,8 @@ import unittest
 sys.dont_write_bytecode = True
 
 import cells
+import measure
+import peers
 import report
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -98,6 +100,35 @@ class CellsAreRead(unittest.TestCase):
         self.assertEqual([cell.name for cell in matrix.chosen(["c", "a"]).cells], ["a", "c"])
         with self.assertRaisesRegex(cells.CellError, "no cell 'd'; there are a, b, c"):
             matrix.chosen(["d"])
+
+
+class AnswersHaveTheirLength(unittest.TestCase):
+    def subject(self, name, mix, size):
+        subject = object.__new__(peers.Subject)
+        text = GOOD.replace('mix = "get"', f'mix = "{mix}"').replace("bytes = 1024", f"bytes = {size}")
+        subject.name, (subject.cell,) = name, read(text).cells
+        return subject
+
+    def test_who_wraps_answers_with_base64(self):
+        for name, mix, size, asked, answered in (
+            ("sidecar", "get", 4, "get", 4),
+            ("serve-wrapped", "get-json", 4, "get-json", len('{\n "image": "AAECAw=="\n}')),
+            ("envoy-lua", "get-json", 3, "get", len('{\n "image": "AAEC"\n}')),
+            ("sidecar", "get-json", 3, "get", 3),
+            ("sidecar", "put", 4, "put", 0),
+        ):
+            with self.subTest(name):
+                subject = self.subject(name, mix, size)
+                self.assertEqual((subject.mix, subject.answer_bytes), (asked, answered))
+
+    def test_another_length_is_a_failure(self):
+        run = {"seconds": [{"requests": 2, "errors": 0, "bytes": 2048}, {"requests": 1, "errors": 0, "bytes": 1024}]}
+        self.assertEqual(measure.wrong_lengths(self.subject("sidecar", "get", 1024), run), {})
+        self.assertEqual(measure.wrong_lengths(self.subject("sidecar", "put", 1024), run), {})
+        wrong = measure.wrong_lengths(self.subject("sidecar", "get", 1025), run)
+        self.assertEqual(wrong, {"errors": 3, "faults": ["1024 bytes moved a request, not 1025"]})
+        # Nothing answered is no success either.
+        self.assertEqual(measure.wrong_lengths(self.subject("sidecar", "get", 1024), {"seconds": []})["errors"], 1)
 
 
 class FiguresAreJudged(unittest.TestCase):
