@@ -1,6 +1,7 @@
 """Who takes part in loadtests/matrix: the commands of the program and the peers beside them, each with one worker."""
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -11,7 +12,8 @@ from processes import free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILT = HERE.parent / "target" / "loadtests"
-PROXY_CPU, LOAD_CPU = 0, 1
+# The first two of those that this process may use; the same one twice where there is only one.
+PROXY_CPU, LOAD_CPU = (sorted(os.sched_getaffinity(0)) * 2)[:2]
 ENVOY_VERSION = "1.40.0"
 ENVOY = BUILT / "venv/bin/envoy"
 PINGORA = BUILT / "pingora/release/sluicegate-pingora-peer"
