@@ -26,13 +26,13 @@ FORMATS = {
 SPOILT = "*"
 NOT_KEPT_UP = "†"
 NOTES = {
-    SPOILT: "in every round something else used the proxy's CPU",
+    SPOILT: "in every round something else used a CPU",
     NOT_KEPT_UP: "less than the rate was done",
 }
 
 
 class Rounds:
-    """The figures of all rounds. Those in which something else used the CPU count only where there are no others."""
+    """The figures of all rounds. Those in which something else used a CPU count only where there are no others."""
 
     def __init__(self, rows):
         self.rows = [row for row in rows if not row.get("failed")]
