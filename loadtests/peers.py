@@ -29,6 +29,8 @@ NGINX_SMALL_BYTES_MAX = 16 * 1024
 HAPROXY_SMALL_BYTES_MAX = 64 * 1024
 # What a peer that hashes a body before it sends its head must be able to hold.
 HASHED_BYTES_MAX = 128 * 1024 * 1024
+# What a peer is told to expect at least: HAProxy gives up connections to the store once a quarter of its files is open.
+CONNECTIONS_EXPECTED = 4096
 # For those that ask after a cell, and for the store's side.
 CONNECTIONS_SPARE = 300
 
@@ -96,7 +98,7 @@ end
 
 def connections_max(cell):
     """What a peer is told to expect. An eighth more: nginx closes resting connections once only a sixteenth is free."""
-    return cell.connections * 9 // 8 + CONNECTIONS_SPARE
+    return max(cell.connections * 9 // 8 + CONNECTIONS_SPARE, CONNECTIONS_EXPECTED)
 
 
 class Subject:

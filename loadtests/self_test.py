@@ -164,6 +164,8 @@ class FiguresAreJudged(unittest.TestCase):
         text, sound = self.whole([row("sidecar", 1, 15.1), row("relay", 1, 10)])
         self.assertFalse(sound)
         self.assertIn("**missed**", text)
+        busy = row("relay", 1, 10, others=1.0)
+        self.assertIn("| a | CPU x relay | 1.5 | 1.50* | reached |", self.whole([row("sidecar", 1, 15), busy])[0])
         # The short form judges memory alone.
         _, sound = self.whole([row("sidecar", 1, 15.1), row("relay", 1, 10)], lambda objective: objective.metric == "rss_mb")
         self.assertTrue(sound)
@@ -196,14 +198,15 @@ class FiguresAreJudged(unittest.TestCase):
             self.assertEqual(sound, wanted)
 
     def test_a_table_has_a_row_for_each_subject(self):
-        text = report.table(self.matrix.groups[0], report.Rounds([row("sidecar", 1, 12), row("relay", 1, 10, kept_up=False)]))
+        rows = [row("sidecar", 1, 12), row("relay", 1, 10, kept_up=False, keeps_upstream=False)]
+        text = report.table(self.matrix.groups[0], report.Rounds(rows))
         expected = [
             "| x relay; µs of CPU a request | A |",
             "|---|---|",
             "| **sluicegate** | 1.20; 12.0 |",
-            "| relay (copies, reads nothing) | 1.00; 10.0† |",
+            "| relay (copies, reads nothing) | 1.00; 10.0†‡ |",
             "",
-            "† less than the rate was done",
+            "`†` less than the rate was done; `‡` it opened connections to the store again and again.",
         ]
         self.assertEqual(text.split("\n"), expected)
 
