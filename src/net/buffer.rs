@@ -18,6 +18,8 @@ pub enum Class {
     Part,
     /// 256 KiB: bodies that are moved as they are.
     Body,
+    /// 512 KiB: chunks that are hashed side by side.
+    Upload,
 }
 
 impl Class {
@@ -28,15 +30,17 @@ impl Class {
             Self::Head => 16 * 1024,
             Self::Part => 64 * 1024,
             Self::Body => 256 * 1024,
+            Self::Upload => 512 * 1024,
         }
     }
 
-    /// The most buffers of this class that lie unused in a pool: 4, 4 and 16 MiB.
+    /// The most buffers of this class that lie unused in a pool: 4, 4, 16 and 16 MiB.
     #[must_use]
     pub const fn kept_max(self) -> usize {
         match self {
             Self::Head => 256,
             Self::Part | Self::Body => 64,
+            Self::Upload => 32,
         }
     }
 
@@ -47,6 +51,8 @@ impl Class {
             Some(Self::Part)
         } else if bytes == Self::Body.bytes() {
             Some(Self::Body)
+        } else if bytes == Self::Upload.bytes() {
+            Some(Self::Upload)
         } else {
             None
         }
@@ -59,6 +65,7 @@ pub struct BufferPool {
     heads: FreeList,
     parts: FreeList,
     bodies: FreeList,
+    uploads: FreeList,
 }
 
 /// The free buffers of one class.
@@ -101,7 +108,7 @@ impl BufferPool {
     /// Frees the buffers that lay unused since the last call, the oldest first: a burst does not keep its memory. What was
     /// freed before the last call goes back to the system, if seconds have passed since.
     pub fn trim(&self) {
-        for list in [&self.heads, &self.parts, &self.bodies] {
+        for list in [&self.heads, &self.parts, &self.bodies, &self.uploads] {
             let mut buffers = list.buffers.borrow_mut();
             let unused = list.fewest.get().min(buffers.len());
             buffers.drain(..unused);
@@ -123,6 +130,7 @@ impl BufferPool {
             Class::Head => &self.heads,
             Class::Part => &self.parts,
             Class::Body => &self.bodies,
+            Class::Upload => &self.uploads,
         }
     }
 }
@@ -131,7 +139,7 @@ impl BufferPool {
 mod tests {
     use super::*;
 
-    const CLASSES: [Class; 3] = [Class::Head, Class::Part, Class::Body];
+    const CLASSES: [Class; 4] = [Class::Head, Class::Part, Class::Body, Class::Upload];
 
     #[test]
     fn trim_frees_what_lay_unused_since_the_last_one() {
@@ -180,7 +188,7 @@ mod tests {
     fn buffer_returns_to_the_list_of_its_capacity() {
         let pool = BufferPool::new();
         pool.give(Vec::with_capacity(Class::Body.bytes()));
-        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 1]);
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 1, 0]);
     }
 
     #[test]
@@ -189,9 +197,9 @@ mod tests {
         pool.give(Vec::new());
         pool.give(Vec::with_capacity(Class::Head.bytes() + 1));
         pool.give(Vec::with_capacity(Class::Head.bytes() - 1));
-        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 0]);
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [0, 0, 0, 0]);
         pool.give(Vec::with_capacity(Class::Head.bytes()));
-        assert_eq!(CLASSES.map(|class| pool.kept(class)), [1, 0, 0]);
+        assert_eq!(CLASSES.map(|class| pool.kept(class)), [1, 0, 0, 0]);
     }
 
     #[test]

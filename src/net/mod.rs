@@ -13,7 +13,7 @@ pub mod driver;
 pub mod listener;
 #[cfg(test)]
 pub(crate) mod loopback;
-pub mod splice;
+pub mod relay;
 pub mod stream;
 pub mod tls;
 pub mod upstream;

@@ -2,9 +2,11 @@
 
 use crate::net::buffer::Class;
 use crate::net::clock;
-use crate::net::splice::SpliceError;
-use crate::net::splice::SpliceFault;
-use crate::net::splice::splice_exact;
+use crate::net::relay::Manner;
+use crate::net::relay::RelayFault;
+use crate::net::relay::splice::SpliceError;
+use crate::net::relay::splice::SpliceFault;
+use crate::net::relay::splice::splice_exact;
 use crate::pipeline::integration_response::MethodResponse;
 use crate::serve::client_response::ClientSide;
 use crate::serve::client_response::OutgoingFraming;
@@ -176,7 +178,7 @@ async fn splice(
         &mut upstream.connection.stream,
         client.stream,
         rest,
-        idle_ms,
+        Manner::steady(idle_ms),
     )
     .await
     {
@@ -185,20 +187,16 @@ async fn splice(
             client.record.add_response_bytes(rest);
             Ok(true)
         }
-        Err(SpliceError {
-            fault: SpliceFault::NoPipe,
-            ..
-        }) => Ok(false),
         Err(SpliceError { moved, fault }) => {
+            let SpliceFault::Broken(fault) = fault else {
+                return Ok(false);
+            };
             client.record.add_response_bytes(moved);
             Err(match fault {
-                SpliceFault::SourceEnded => broken_off(client, BodyFault::Closed),
-                SpliceFault::SourceTimedOut => broken_off(client, BodyFault::TimedOut),
-                SpliceFault::Source(error) => broken_off(client, BodyFault::Io(error.kind())),
-                SpliceFault::NoPipe
-                | SpliceFault::SinkTimedOut
-                | SpliceFault::Sink(_)
-                | SpliceFault::SinkSpoke => {
+                RelayFault::SourceEnded => broken_off(client, BodyFault::Closed),
+                RelayFault::SourceTimedOut => broken_off(client, BodyFault::TimedOut),
+                RelayFault::Source(error) => broken_off(client, BodyFault::Io(error.kind())),
+                RelayFault::SinkTimedOut | RelayFault::Sink(_) | RelayFault::SinkSpoke => {
                     client.note_gone();
                     DownloadFault::Cut
                 }

@@ -11,7 +11,7 @@ use crate::net::clock;
 use crate::net::credentials::slot::CredentialSlot;
 use crate::net::credentials::slot::NoCredentials;
 use crate::net::deadline::DeadlineTable;
-use crate::net::splice::PipePool;
+use crate::net::relay::splice::PipePool;
 use crate::net::upstream::pool::Ejections;
 use crate::net::upstream::pool::PoolLimits;
 use crate::net::upstream::pool::UpstreamPool;

@@ -8,8 +8,7 @@ use crate::net::deadline::Cut;
 use crate::net::stream::WriteHalf;
 use crate::pipeline::sign::ChunkedLengths;
 use crate::pipeline::sign::Payload;
-use crate::serve::chunk_group::CHUNKS_MAX;
-use crate::serve::chunk_group::Chunk;
+use crate::serve::chunk_group::CHUNK_BYTES;
 use crate::serve::chunk_group::ChunkGroup;
 use crate::serve::client_body::ConvertedBody;
 use crate::serve::failure::CodingFault;
@@ -30,12 +29,8 @@ pub const HASHED_BYTES_MAX: u64 = 64 * 1024;
 pub const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The most that one PUT takes at S3 (spec 10, "S3 limits that matter").
 pub const SINGLE_PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
-/// Data bytes of a signed chunk: so many that a group of them fits into one buffer, a multiple of SHA-256's blocks.
-pub const CHUNK_BYTES: usize = 63 * 1024;
 /// [`CHUNK_BYTES`] for the length arithmetic.
 pub const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
-const CHUNK_WIRE_BYTES_MAX: usize = encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len();
-const _: () = assert!(CHUNKS_MAX * CHUNK_WIRE_BYTES_MAX <= Class::Body.bytes());
 const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
 
 /// A body that is ready to go up. Most requests have none and a short one is in memory: the states of the others are boxed, so
@@ -197,8 +192,13 @@ impl StreamedBody<'_> {
         idle_ms: u64,
         pool: &BufferPool,
     ) -> Result<(), PumpFault> {
-        let mut buffer = pool.take(Class::Body);
-        let result = if signer.is_some() || self.trailer.is_some() {
+        let in_chunks = signer.is_some() || self.trailer.is_some();
+        let mut buffer = pool.take(if in_chunks {
+            Class::Upload
+        } else {
+            Class::Body
+        });
+        let result = if in_chunks {
             self.pump_chunks(signer, to, idle_ms, &mut buffer).await
         } else {
             self.pump_plain(to, idle_ms, &mut buffer).await
@@ -243,12 +243,11 @@ impl StreamedBody<'_> {
         let mut left = self.bytes;
         let mut chunks_max = 1;
         while left > 0 {
-            let group = self
-                .fill_group(buffer, left, chunks_max, signer.is_some())
-                .await?;
+            let mut group = ChunkGroup::plan(left, chunks_max, signer.is_some());
+            self.fill_group(buffer, &mut group).await?;
             left = left.saturating_sub(group.bytes());
             chunks_max = group.chunks_max_of_next();
-            group.write_headers(buffer, signer.as_mut());
+            group.write_framing(buffer, signer.as_mut());
             let all = 0..buffer.len();
             send(to, buffer, all, idle_ms).await?;
         }
@@ -288,27 +287,19 @@ impl StreamedBody<'_> {
         Ok(Some((algorithm.field(), value)))
     }
 
-    /// Reads at most `chunks_max` chunks of the `left` bytes to come, each behind the place of its header.
+    /// Reads the data of all chunks of a group.
     async fn fill_group(
         &mut self,
         buffer: &mut Vec<u8>,
-        mut left: u64,
-        chunks_max: usize,
-        is_signed: bool,
-    ) -> Result<ChunkGroup, PumpFault> {
+        group: &mut ChunkGroup,
+    ) -> Result<(), PumpFault> {
         buffer.clear();
-        let mut group = ChunkGroup::default();
-        while left > 0 && group.chunks.len() < chunks_max {
-            let size = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-            let header = buffer.len();
-            let data = header + encode::header_len(size, is_signed);
-            buffer.resize(data, 0);
-            group.reads += self.fill(buffer, data + size).await?;
-            buffer.extend_from_slice(encode::CRLF);
-            group.chunks.push(Chunk { header, data, size });
-            left = left.saturating_sub(size as u64);
+        for chunk in &group.chunks {
+            buffer.resize(chunk.data, 0);
+            group.reads += self.fill(buffer, chunk.data + chunk.size).await?;
         }
-        Ok(group)
+        buffer.resize(group.wire_bytes(), 0);
+        Ok(())
     }
 
     /// Reads until `buffer` holds `end` bytes; tells how many receives it took.

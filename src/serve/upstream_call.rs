@@ -14,6 +14,8 @@ use crate::net::upstream::pool::UpstreamPool;
 use crate::pipeline::http_request::HttpHead;
 use crate::pipeline::sign::SignedRequest;
 use crate::serve::body_reader::BodyReader;
+use crate::serve::direct_upload;
+use crate::serve::direct_upload::Halt;
 use crate::serve::failure::CallFailure;
 use crate::serve::failure::Loss;
 use crate::serve::failure::UploadFault;
@@ -22,8 +24,6 @@ use crate::serve::inbox::Receive;
 use crate::serve::per_core::Core;
 use crate::serve::race::First;
 use crate::serve::race::race;
-use crate::serve::spliced_upload;
-use crate::serve::spliced_upload::Halt;
 use crate::serve::upload::PumpFault;
 use crate::serve::upload::Upload;
 use crate::serve::upload::send;
@@ -192,10 +192,10 @@ async fn attempt(
             outcome
         }
         Upload::Stream(streamed)
-            if spliced_upload::is_possible(streamed, message.signer.is_some(), &leased.stream) =>
+            if direct_upload::is_possible(streamed, message.signer.is_some(), &leased.stream) =>
         {
             exchange
-                .spliced(core, &mut leased.stream, message, body)
+                .directly(core, &mut leased.stream, message, body)
                 .await
         }
         Upload::Memory(_) | Upload::Stream(_) | Upload::Parts(_) | Upload::Chunked(_) => {
@@ -283,8 +283,8 @@ impl Sending {
         Ok(true)
     }
 
-    /// Sends a body that the kernel moves. Tells whether the request was sent whole.
-    async fn spliced(
+    /// Sends a body straight from the client's socket. Tells whether the request was sent whole.
+    async fn directly(
         &mut self,
         core: &Core,
         stream: &mut Stream,
@@ -295,7 +295,8 @@ impl Sending {
             return self.side_by_side(core, stream, message, body).await;
         };
         let head = std::mem::take(&mut message.head);
-        let sent = spliced_upload::send(core, stream, head, streamed, self.idle_ms).await;
+        let signer = message.signer.take();
+        let sent = direct_upload::send(core, stream, head, signer, streamed, self.idle_ms).await;
         let (complete, answer_ms_max) = match sent {
             Ok(()) => (true, self.answer_ms_max),
             Err(Halt::Answered) => (false, self.answer_ms_max),

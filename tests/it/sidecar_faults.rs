@@ -147,7 +147,7 @@ fn more_uploads_at_once_than_there_are_pipes() {
         let gateway = Way::Hashed.sidecar(driver, &store, 120_000);
         let data = pattern();
         let (head, body) = Way::Hashed.upload(&data);
-        let count = sluicegate::net::splice::PIPES_MAX + 3;
+        let count = sluicegate::net::relay::splice::PIPES_MAX + 3;
         let mut clients: Vec<Client> = (0..count)
             .map(|_| {
                 let mut client = Client::connect(gateway.address);

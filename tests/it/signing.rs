@@ -25,7 +25,7 @@ use crate::support::store_signature::part;
 const REGION: &str = "us-east-1";
 const TOKEN: &str = "a/session+token==";
 const STREAMED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-const CHUNK_BYTES: usize = 63 * 1024;
+const CHUNK_BYTES: usize = 127 * 1024;
 
 /// What the store receives of one request.
 fn sent(

@@ -13,6 +13,7 @@ use crate::net::loopback::stream_pair;
 use super::*;
 
 const IDLE_MS: u64 = 60_000;
+const STEADY: Manner = Manner::steady(IDLE_MS);
 
 async fn receive(mut stream: Stream, count: usize) -> (Vec<u8>, Stream) {
     let mut seen = Vec::with_capacity(count);
@@ -41,7 +42,7 @@ fn exactly_the_wanted_bytes_are_moved() {
             });
             let taking = spawn(receive(taker, count));
             let wanted = u64::try_from(count).unwrap();
-            splice_exact(&pipes, &mut source, &mut sink, wanted, IDLE_MS)
+            splice_exact(&pipes, &mut source, &mut sink, wanted, STEADY)
                 .await
                 .unwrap();
             assert!(taking.await.unwrap().0 == pattern(count), "{count} bytes");
@@ -63,11 +64,14 @@ fn early_end_of_the_source_tells_what_was_moved() {
         let (mut sink, mut taker) = connection(&core.deadlines);
         feeder.send_all(pattern(1000), 0..1000).await.0.unwrap();
         feeder.shutdown_write().unwrap();
-        let error = splice_exact(&pipes, &mut source, &mut sink, 1001, IDLE_MS)
+        let error = splice_exact(&pipes, &mut source, &mut sink, 1001, STEADY)
             .await
             .unwrap_err();
         assert_eq!(error.moved, 1000);
-        assert!(matches!(error.fault, SpliceFault::SourceEnded));
+        assert!(matches!(
+            error.fault,
+            SpliceFault::Broken(RelayFault::SourceEnded)
+        ));
         let mut seen = [0; 1000];
         taker.read_exact(&mut seen).unwrap();
         assert_eq!(seen.as_slice(), pattern(1000));
@@ -83,10 +87,13 @@ fn gone_sink_is_a_failure_of_the_sink() {
         let (mut sink, taker) = connection(&core.deadlines);
         drop(taker);
         let feeding = spawn(async move { feeder.send_all(vec![0; 32 << 20], 0..32 << 20).await.0 });
-        let error = splice_exact(&pipes, &mut source, &mut sink, 32 << 20, IDLE_MS)
+        let error = splice_exact(&pipes, &mut source, &mut sink, 32 << 20, STEADY)
             .await
             .unwrap_err();
-        assert!(matches!(error.fault, SpliceFault::Sink(_)), "{error}");
+        assert!(
+            matches!(error.fault, SpliceFault::Broken(RelayFault::Sink(_))),
+            "{error}"
+        );
         assert_eq!((pipes.kept(), pipes.lent()), (0, 0));
         drop(source);
         assert!(feeding.await.unwrap().is_err());
@@ -99,21 +106,30 @@ fn silent_source_and_stuck_sink_time_out() {
         let pipes = PipePool::new();
         let (mut source, _feeder) = connection(&core.deadlines);
         let (mut sink, _taker) = connection(&core.deadlines);
-        let error = splice_exact(&pipes, &mut source, &mut sink, 1, 5)
+        let error = splice_exact(&pipes, &mut source, &mut sink, 1, Manner::steady(5))
             .await
             .unwrap_err();
         assert!(
-            matches!(error.fault, SpliceFault::SourceTimedOut),
+            matches!(error.fault, SpliceFault::Broken(RelayFault::SourceTimedOut)),
             "{error}"
         );
         assert!(source.timed_out() && !sink.timed_out());
 
         let (mut source, mut feeder) = stream_pair(&core.deadlines);
         let feeding = spawn(async move { feeder.send_all(vec![0; 64 << 20], 0..64 << 20).await.0 });
-        let error = splice_exact(&pipes, &mut source, &mut sink, 64 << 20, 400)
-            .await
-            .unwrap_err();
-        assert!(matches!(error.fault, SpliceFault::SinkTimedOut), "{error}");
+        let error = splice_exact(
+            &pipes,
+            &mut source,
+            &mut sink,
+            64 << 20,
+            Manner::steady(400),
+        )
+        .await
+        .unwrap_err();
+        assert!(
+            matches!(error.fault, SpliceFault::Broken(RelayFault::SinkTimedOut)),
+            "{error}"
+        );
         assert!(sink.timed_out() && !source.timed_out());
         drop(source);
         assert!(feeding.await.unwrap().is_err());
@@ -155,7 +171,7 @@ fn core_goes_on_while_a_splice_waits_for_its_source() {
             }
             feeder
         });
-        splice_exact(&pipes, &mut source, &mut sink, 30, IDLE_MS)
+        splice_exact(&pipes, &mut source, &mut sink, 30, STEADY)
             .await
             .unwrap();
         assert!(beats.get() >= 9);
@@ -184,7 +200,7 @@ fn core_goes_on_while_a_splice_waits_for_its_sink() {
             sum
         });
         let wanted = u64::try_from(COUNT).unwrap();
-        splice_exact(&pipes, &mut source, &mut sink, wanted, IDLE_MS)
+        splice_exact(&pipes, &mut source, &mut sink, wanted, STEADY)
             .await
             .unwrap();
         assert!(taking.await.unwrap() == pattern(COUNT));
@@ -200,7 +216,7 @@ fn dropped_transfer_gives_its_pipe_to_nobody() {
         let (mut source, _feeder) = connection(&core.deadlines);
         let (mut sink, _taker) = connection(&core.deadlines);
         {
-            let mut moving = pin!(splice_exact(&pipes, &mut source, &mut sink, 1, IDLE_MS));
+            let mut moving = pin!(splice_exact(&pipes, &mut source, &mut sink, 1, STEADY));
             assert!(poll_once(moving.as_mut()).await.is_none());
             assert_eq!((pipes.kept(), pipes.lent()), (0, 1));
         }
@@ -216,13 +232,13 @@ fn no_more_pipes_than_allowed_are_lent() {
         let (mut sink, _taker) = connection(&core.deadlines);
         feeder.send_all(b"x".to_vec(), 0..1).await.0.unwrap();
         let mut lent: Vec<_> = (0..PIPES_MAX).map(|_| pipes.lend().unwrap()).collect();
-        let error = splice_exact(&pipes, &mut source, &mut sink, 1, IDLE_MS)
+        let error = splice_exact(&pipes, &mut source, &mut sink, 1, STEADY)
             .await
             .unwrap_err();
         assert_eq!(error.moved, 0);
         assert!(matches!(error.fault, SpliceFault::NoPipe));
         lent.pop();
-        splice_exact(&pipes, &mut source, &mut sink, 1, IDLE_MS)
+        splice_exact(&pipes, &mut source, &mut sink, 1, STEADY)
             .await
             .unwrap();
     });
@@ -245,9 +261,19 @@ fn what_the_sink_says_ends_a_transfer_that_waits() {
                     taker.readable().await.unwrap();
                 }
             }));
-            let told = splice_until_told(&pipes, &mut source, &mut sink, 9, IDLE_MS).await;
+            let told = splice_exact(
+                &pipes,
+                &mut source,
+                &mut sink,
+                9,
+                Manner::until_told(IDLE_MS),
+            )
+            .await;
             let error = told.unwrap_err();
-            assert!(matches!(error.fault, SpliceFault::SinkSpoke), "{error}");
+            assert!(
+                matches!(error.fault, SpliceFault::Broken(RelayFault::SinkSpoke)),
+                "{error}"
+            );
             assert_eq!(pipes.lent(), 0);
         }
         // It waits for the sink, which reads nothing.
@@ -263,9 +289,19 @@ fn what_the_sink_says_ends_a_transfer_that_waits() {
             taker.writable().await.unwrap();
             sleep_ms(IDLE_MS).await;
         }));
-        let told = splice_until_told(&pipes, &mut source, &mut sink, 64 << 20, IDLE_MS).await;
+        let told = splice_exact(
+            &pipes,
+            &mut source,
+            &mut sink,
+            64 << 20,
+            Manner::until_told(IDLE_MS),
+        )
+        .await;
         let error = told.unwrap_err();
-        assert!(matches!(error.fault, SpliceFault::SinkSpoke), "{error}");
+        assert!(
+            matches!(error.fault, SpliceFault::Broken(RelayFault::SinkSpoke)),
+            "{error}"
+        );
     });
 }
 
@@ -275,10 +311,10 @@ fn a_source_that_stalls_can_still_be_told() {
         let pipes = PipePool::new();
         let (mut source, mut feeder) = stream_pair(&core.deadlines);
         let (mut sink, _taker) = stream_pair(&core.deadlines);
-        let told = splice_until_told(&pipes, &mut source, &mut sink, 9, 1).await;
+        let told = splice_exact(&pipes, &mut source, &mut sink, 9, Manner::until_told(1)).await;
         let error = told.unwrap_err();
         assert!(
-            matches!(error.fault, SpliceFault::SourceTimedOut),
+            matches!(error.fault, SpliceFault::Broken(RelayFault::SourceTimedOut)),
             "{error}"
         );
         source.send_all(b"408".to_vec(), 0..3).await.0.unwrap();
