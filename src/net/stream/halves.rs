@@ -107,7 +107,14 @@ impl<'s> WriteHalf<'s> {
         buffer: Vec<u8>,
         range: Range<usize>,
     ) -> (io::Result<()>, Vec<u8>) {
-        session::send(self.session, self.socket, self.deadline, buffer, range).await
+        session::send(
+            self.session,
+            (self.socket, self.fd),
+            self.deadline,
+            buffer,
+            range,
+        )
+        .await
     }
 
     /// As [`crate::net::stream::Stream::send_bytes`].
@@ -116,9 +123,15 @@ impl<'s> WriteHalf<'s> {
     /// As [`crate::net::stream::Stream::send_all`].
     pub async fn send_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
         let range = 0..bytes.len();
-        session::send(self.session, self.socket, self.deadline, bytes, range)
-            .await
-            .0
+        session::send(
+            self.session,
+            (self.socket, self.fd),
+            self.deadline,
+            bytes,
+            range,
+        )
+        .await
+        .0
     }
 
     /// As [`crate::net::stream::Stream::shutdown_write`].

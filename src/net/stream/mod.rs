@@ -8,6 +8,7 @@
 //! The runtime's TCP type is a descriptor and the calls that every stream socket knows, so that it carries both kinds.
 
 mod halves;
+mod prompt;
 mod session;
 mod transfer;
 
@@ -184,7 +185,7 @@ impl Stream {
     pub async fn start_tls(&mut self, tls: rustls::Connection) -> io::Result<()> {
         let session = Rc::new(Session::new(tls));
         let socket = self.socket.whole()?;
-        session::handshake(&session, socket, &self.deadline).await?;
+        session::handshake(&session, (socket, self.fd), &self.deadline).await?;
         self.session = Some(session);
         Ok(())
     }
@@ -271,7 +272,7 @@ impl Stream {
         match self.socket.whole() {
             Ok(tcp) => {
                 let session = self.session.as_deref();
-                session::send(session, tcp, &self.deadline, buffer, range).await
+                session::send(session, (tcp, self.fd), &self.deadline, buffer, range).await
             }
             Err(error) => (Err(error), buffer),
         }
@@ -285,7 +286,7 @@ impl Stream {
         let range = 0..bytes.len();
         let tcp = self.socket.whole()?;
         let session = self.session.as_deref();
-        session::send(session, tcp, &self.deadline, bytes, range)
+        session::send(session, (tcp, self.fd), &self.deadline, bytes, range)
             .await
             .0
     }

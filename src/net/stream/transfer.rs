@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::pin::pin;
 
 use monoio::buf::IoBuf;
@@ -16,6 +17,7 @@ use crate::net::deadline::Cut;
 use crate::net::deadline::DeadlineSlot;
 use crate::net::driver::sleep_ms;
 use crate::net::driver::yield_now;
+use crate::net::stream::prompt;
 
 /// Bytes of one system call at most; the ring's length field has 32 bits.
 const CALL_BYTES_MAX: usize = 1 << 30;
@@ -111,8 +113,9 @@ pub(super) async fn recv<S: CancelableAsyncReadRent>(
 }
 
 /// See [`crate::net::stream::Stream::send_all`].
-pub(super) async fn send<S: AsyncWriteRent, B: IoBuf>(
+pub(super) async fn send<S: AsyncWriteRent, B: IoBuf + AsRef<[u8]>>(
     sink: &mut S,
+    fd: RawFd,
     deadline: &DeadlineSlot,
     mut buffer: B,
     range: Range<usize>,
@@ -124,8 +127,14 @@ pub(super) async fn send<S: AsyncWriteRent, B: IoBuf>(
             return (Err(io::ErrorKind::TimedOut.into()), buffer);
         }
         let call_end = end.min(start.saturating_add(CALL_BYTES_MAX));
-        let (sent, window) = in_turn(sink.write(buffer.slice(start..call_end))).await;
-        buffer = window.into_inner();
+        let bytes = buffer.as_ref().get(start..call_end).unwrap_or_default();
+        let sent = if let Some(sent) = prompt::send(fd, bytes) {
+            sent
+        } else {
+            let (sent, window) = in_turn(sink.write(buffer.slice(start..call_end))).await;
+            buffer = window.into_inner();
+            sent
+        };
         match sent {
             Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
             Ok(count) => {

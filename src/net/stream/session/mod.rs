@@ -218,7 +218,7 @@ impl State {
 /// Brings the handshake to its end, under the deadline that is armed.
 pub(super) async fn handshake<S: CancelableAsyncReadRent + AsyncWriteRent>(
     session: &Session,
-    socket: &mut S,
+    (socket, fd): (&mut S, RawFd),
     deadline: &DeadlineSlot,
 ) -> io::Result<()> {
     let mut outgoing = Vec::new();
@@ -226,7 +226,7 @@ pub(super) async fn handshake<S: CancelableAsyncReadRent + AsyncWriteRent>(
         outgoing = session.state.borrow_mut().outgoing(outgoing);
         let all = 0..outgoing.len();
         let sent;
-        (sent, outgoing) = transfer::send(socket, deadline, outgoing, all).await;
+        (sent, outgoing) = transfer::send(socket, fd, deadline, outgoing, all).await;
         sent?;
         if !session.state.borrow().connection.is_handshaking() {
             return Ok(());
@@ -244,7 +244,10 @@ pub(super) async fn handshake<S: CancelableAsyncReadRent + AsyncWriteRent>(
             // The alert that tells the peer why; that the handshake failed is known without it.
             let alert = session.state.borrow_mut().outgoing(Vec::new());
             let all = 0..alert.len();
-            transfer::send(socket, deadline, alert, all).await.0.ok();
+            transfer::send(socket, fd, deadline, alert, all)
+                .await
+                .0
+                .ok();
             return Err(fault);
         }
     }
@@ -319,13 +322,13 @@ pub(super) async fn recv<S: CancelableAsyncReadRent>(
 /// As [`transfer::send`], through the session if there is one.
 pub(super) async fn send<S: AsyncWriteRent, B: IoBuf + AsRef<[u8]>>(
     session: Option<&Session>,
-    sink: &mut S,
+    (sink, fd): (&mut S, RawFd),
     deadline: &DeadlineSlot,
     buffer: B,
     range: Range<usize>,
 ) -> (io::Result<()>, B) {
     let Some(session) = session else {
-        return transfer::send(sink, deadline, buffer, range).await;
+        return transfer::send(sink, fd, deadline, buffer, range).await;
     };
     let end = range.end.min(buffer.as_ref().len());
     let mut start = range.start;
@@ -342,7 +345,7 @@ pub(super) async fn send<S: AsyncWriteRent, B: IoBuf + AsRef<[u8]>>(
         };
         let all = 0..sealed.len();
         let sent;
-        (sent, sealed) = transfer::send(sink, deadline, sealed, all).await;
+        (sent, sealed) = transfer::send(sink, fd, deadline, sealed, all).await;
         if let Err(error) = sent {
             return (Err(error), buffer);
         }
