@@ -2,6 +2,8 @@
 
 use std::io::IoSliceMut;
 use std::mem;
+use std::num::NonZeroU64;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -13,16 +15,30 @@ use crate::wire::sigv4::payload_hash::LANES;
 use crate::wire::sigv4::payload_hash::sha256_hex;
 use crate::wire::sigv4::payload_hash::sha256_hex_of_lanes;
 
-/// Chunks that are read, hashed and sent together.
+/// Chunks that are read, hashed and sent together, apart from a rest of a few bytes.
 pub const CHUNKS_MAX: usize = LANES;
-/// Data bytes of a chunk that is not the last: a multiple of SHA-256's blocks, and so many that a group fits into one buffer.
-pub const CHUNK_BYTES: usize = 127 * 1024;
-const CHUNK_WIRE_BYTES_MAX: usize = encode::HEADROOM + CHUNK_BYTES + encode::CRLF.len();
-const _: () = assert!(CHUNKS_MAX * CHUNK_WIRE_BYTES_MAX <= Class::Upload.bytes());
-const _: () = assert!(CHUNK_BYTES >= encode::CHUNK_BYTES_MIN);
+/// The most data bytes of a chunk: so many that a group fits into one buffer.
+pub const CHUNK_BYTES_MAX: usize = 126 * 1024;
+/// As much may follow a group's last full chunk in one of its own: what is left of a body that is cut into equal chunks.
+const REST_BYTES_MAX: usize = 4 * 1024;
+const OVERHEAD: usize = encode::HEADROOM + encode::CRLF.len();
+const GROUP_BYTES_MAX: usize =
+    CHUNKS_MAX * (CHUNK_BYTES_MAX + OVERHEAD) + REST_BYTES_MAX + OVERHEAD;
+const _: () = assert!(GROUP_BYTES_MAX + encode::SIGNED_END_BYTES_MAX <= Class::Upload.bytes());
+const _: () = assert!(CHUNK_BYTES_MAX >= encode::CHUNK_BYTES_MIN);
 /// A client that fills a chunk in so many receives keeps up with its group. The chunks of a slower one are sent one by one,
 /// so that the store does not wait as well.
 const READS_PER_CHUNK_MAX: usize = 8;
+
+/// Data bytes of the chunks of a body: all groups are full, of chunks of one length, since four lanes of SHA-256 must have the same.
+/// A few bytes may be left over.
+#[must_use]
+pub fn chunk_bytes_of(body_bytes: u64) -> NonZeroU64 {
+    let lanes = LANES as u64;
+    let groups = body_bytes.div_ceil(lanes * CHUNK_BYTES_MAX as u64).max(1);
+    let even = body_bytes / (lanes * groups);
+    NonZeroU64::MIN.saturating_add(even.max(encode::CHUNK_BYTES_MIN as u64) - 1)
+}
 
 /// Where a chunk lies: its header from `header` to `data`, then `size` bytes of data and CRLF.
 #[derive(Clone, Copy, Debug)]
@@ -39,22 +55,24 @@ pub struct Chunk {
 #[derive(Debug, Default)]
 pub struct ChunkGroup {
     /// In their order.
-    pub chunks: SmallVec<[Chunk; CHUNKS_MAX]>,
+    pub chunks: SmallVec<[Chunk; CHUNKS_MAX + 1]>,
     /// Receives that it took to fill them.
     pub reads: usize,
 }
 
 impl ChunkGroup {
-    /// The next chunks of a body of which `left` bytes are to come, at most `chunks_max` of them.
+    /// The next chunks of a body of which `left` bytes are to come, of `chunk_bytes` each: at most `chunks_max` of them, and a short rest.
     #[must_use]
-    pub fn plan(mut left: u64, chunks_max: usize, is_signed: bool) -> Self {
+    pub fn plan(left: u64, chunk_bytes: NonZeroU64, chunks_max: usize, is_signed: bool) -> Self {
+        let chunk_bytes = usize::try_from(chunk_bytes.get()).unwrap_or(CHUNK_BYTES_MAX);
+        let mut left = usize::try_from(left).unwrap_or(usize::MAX);
         let mut group = Self::default();
-        while left > 0 && group.chunks.len() < chunks_max {
-            let size = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+        while left > 0 && (group.chunks.len() < chunks_max || left <= REST_BYTES_MAX) {
+            let size = left.min(chunk_bytes).min(CHUNK_BYTES_MAX);
             let header = group.wire_bytes();
             let data = header + encode::header_len(size, is_signed);
             group.chunks.push(Chunk { header, data, size });
-            left = left.saturating_sub(size as u64);
+            left -= size;
         }
         group
     }
@@ -71,7 +89,7 @@ impl ChunkGroup {
         &self,
         buffer: &'b mut [u8],
         mut filled: usize,
-    ) -> SmallVec<[IoSliceMut<'b>; CHUNKS_MAX]> {
+    ) -> SmallVec<[IoSliceMut<'b>; CHUNKS_MAX + 1]> {
         let mut windows = SmallVec::new();
         let (mut rest, mut at) = (buffer, 0);
         for chunk in &self.chunks {
@@ -99,11 +117,44 @@ impl ChunkGroup {
     /// How many chunks to read next before they are sent.
     #[must_use]
     pub fn chunks_max_of_next(&self) -> usize {
-        if self.reads <= self.chunks.len() * READS_PER_CHUNK_MAX {
+        if self.keeps_up(self.chunks.len()) {
             CHUNKS_MAX
         } else {
             1
         }
+    }
+
+    /// Gives up waiting for all of a slow client's chunks: those stay that its first `filled` bytes fill. Tells where the bytes lie
+    /// that belong to the next one.
+    pub fn cut_if_slow(&mut self, filled: usize) -> Option<Range<usize>> {
+        let mut end = 0;
+        let full = self.chunks.iter().take_while(|chunk| {
+            end += chunk.size;
+            end <= filled
+        });
+        let full = full.count();
+        let next = self.chunks.get(full)?;
+        if full == 0 || self.keeps_up(full) {
+            return None;
+        }
+        let carried = next.data..next.data + filled + next.size - end;
+        self.chunks.truncate(full);
+        Some(carried)
+    }
+
+    /// Moves the bytes of its first chunk that the group before left at `carried` to their place; tells how many.
+    #[must_use]
+    pub fn take_over(&self, buffer: &mut [u8], carried: Range<usize>) -> usize {
+        let Some(chunk) = self.chunks.first().filter(|_| carried.end <= buffer.len()) else {
+            return 0;
+        };
+        let count = carried.len().min(chunk.size);
+        buffer.copy_within(carried.start..carried.start + count, chunk.data);
+        count
+    }
+
+    const fn keeps_up(&self, chunks: usize) -> bool {
+        self.reads <= chunks * READS_PER_CHUNK_MAX
     }
 
     /// Writes headers and line ends into their places, signed if there is a signer.
@@ -130,13 +181,17 @@ impl ChunkGroup {
         }
     }
 
-    fn hashes(&self, buffer: &[u8]) -> SmallVec<[Hex; CHUNKS_MAX]> {
-        let data: SmallVec<[&[u8]; CHUNKS_MAX]> =
+    fn hashes(&self, buffer: &[u8]) -> SmallVec<[Hex; CHUNKS_MAX + 1]> {
+        let data: SmallVec<[&[u8]; CHUNKS_MAX + 1]> =
             self.chunks.iter().map(|chunk| chunk.of(buffer)).collect();
-        match <&[&[u8]; LANES]>::try_from(data.as_slice()) {
-            Ok(lanes) => sha256_hex_of_lanes(lanes).into(),
-            Err(_fewer) => data.iter().copied().map(sha256_hex).collect(),
-        }
+        let (mut hashes, rest) = match data.split_first_chunk::<LANES>() {
+            Some((lanes, rest)) if lanes.iter().all(|lane| lane.len() == lanes[0].len()) => {
+                (sha256_hex_of_lanes(lanes).into_iter().collect(), rest)
+            }
+            _ => (SmallVec::new(), data.as_slice()),
+        };
+        hashes.extend(rest.iter().copied().map(sha256_hex));
+        hashes
     }
 }
 
@@ -189,31 +244,93 @@ mod tests {
         (group, buffer)
     }
 
+    /// Chunks of 64 KiB.
+    fn plan(left: u64, chunks_max: usize, is_signed: bool) -> ChunkGroup {
+        ChunkGroup::plan(
+            left,
+            NonZeroU64::new(65_536).unwrap(),
+            chunks_max,
+            is_signed,
+        )
+    }
+
     #[test]
-    fn a_plan_takes_what_is_left_in_full_chunks_and_a_rest() {
+    fn a_plan_takes_full_chunks_and_a_rest() {
         let sizes = |left, chunks_max| -> Vec<usize> {
-            let group = ChunkGroup::plan(left, chunks_max, true);
+            let group = plan(left, chunks_max, true);
             group.chunks.iter().map(|chunk| chunk.size).collect()
         };
-        let full = CHUNK_BYTES as u64;
+        let rest = REST_BYTES_MAX as u64;
         assert!(sizes(0, CHUNKS_MAX).is_empty());
-        assert_eq!(sizes(full, CHUNKS_MAX), [CHUNK_BYTES]);
-        assert_eq!(sizes(full + 1, CHUNKS_MAX), [CHUNK_BYTES, 1]);
-        assert_eq!(sizes(full + 1, 1), [CHUNK_BYTES]);
-        assert_eq!(sizes(u64::MAX, CHUNKS_MAX), [CHUNK_BYTES; CHUNKS_MAX]);
+        assert_eq!(sizes(65_536, CHUNKS_MAX), [65_536]);
+        assert_eq!(sizes(65_536 + rest + 1, 1), [65_536]);
+        assert_eq!(sizes(65_536 + rest, 1), [65_536, REST_BYTES_MAX]);
+        assert_eq!(sizes(65_536 + rest + 1, 2), [65_536, REST_BYTES_MAX + 1]);
+        assert_eq!(sizes(u64::MAX, CHUNKS_MAX), [65_536; CHUNKS_MAX]);
     }
 
     #[test]
     fn a_plan_is_as_long_as_what_is_written() {
         for signed in [true, false] {
-            let group = ChunkGroup::plan(CHUNK_BYTES as u64 + 5, CHUNKS_MAX, signed);
-            let expected: usize = [CHUNK_BYTES, 5]
+            let group = plan(65_536 + 5, CHUNKS_MAX, signed);
+            let expected: usize = [65_536, 5]
                 .iter()
                 .map(|&size| encode::header_len(size, signed) + size + encode::CRLF.len())
                 .sum();
             assert_eq!(group.wire_bytes(), expected);
         }
         assert_eq!(ChunkGroup::default().wire_bytes(), 0);
+    }
+
+    #[test]
+    fn every_group_is_full_of_equal_chunks() {
+        let max = CHUNK_BYTES_MAX as u64;
+        for body in [
+            65_537,
+            100_000,
+            4 * max,
+            4 * max + 1,
+            8 * max,
+            104_857_600,
+            5 << 30,
+        ] {
+            let chunk_bytes = chunk_bytes_of(body);
+            assert!(chunk_bytes.get() <= max, "{body}: {chunk_bytes}");
+            let rest = body % chunk_bytes;
+            let chunks = body / chunk_bytes;
+            assert_eq!(chunks % LANES as u64, 0, "{body}: {chunks}");
+            assert!(rest < chunks, "{body}: {rest}");
+        }
+        // S3 takes no shorter ones.
+        assert_eq!(chunk_bytes_of(0).get(), encode::CHUNK_BYTES_MIN as u64);
+        assert_eq!(chunk_bytes_of(32_767).get(), encode::CHUNK_BYTES_MIN as u64);
+    }
+
+    #[test]
+    fn a_slow_client_is_not_waited_for_with_a_full_chunk_in_hand() {
+        let slow = |filled| {
+            let (mut group, _buffer) = group(&[4, 4, 4, 4], READS_PER_CHUNK_MAX + 1);
+            let carried = group.cut_if_slow(filled);
+            (carried, group.chunks.len())
+        };
+        let data = group(&[4, 4, 4, 4], 0).0.chunks;
+        assert_eq!(slow(3), (None, 4), "nothing is full");
+        assert_eq!(slow(4), (Some(data[1].data..data[1].data), 1));
+        assert_eq!(slow(7), (Some(data[1].data..data[1].data + 3), 1));
+        assert_eq!(slow(8), (None, 4), "two chunks may take as many receives");
+        assert_eq!(slow(16), (None, 4), "nothing is left to wait for");
+    }
+
+    #[test]
+    fn what_a_cut_group_left_comes_first_in_the_next() {
+        let (mut first, mut buffer) = group(&[4, 4, 4, 4], READS_PER_CHUNK_MAX + 1);
+        let at = first.chunks[1].data;
+        buffer[at..at + 3].copy_from_slice(b"abc");
+        let carried = first.cut_if_slow(7).unwrap();
+        let (next, _buffer) = group(&[4], 0);
+        assert_eq!(next.take_over(&mut buffer, carried), 3);
+        assert_eq!(&buffer[next.chunks[0].data..][..3], b"abc");
+        assert_eq!(next.take_over(&mut buffer, 0..0), 0);
     }
 
     #[test]
@@ -258,7 +375,13 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_chunks_however_many_there_are() {
-        for sizes in [&[65][..], &[64, 64, 7], &[9, 9, 9, 9], &[640, 640, 640, 1]] {
+        for sizes in [
+            &[65][..],
+            &[64, 64, 7],
+            &[9, 9, 9, 9],
+            &[9, 9, 9, 9, 2],
+            &[640, 640, 640, 1],
+        ] {
             let (group, buffer) = group(sizes, 1);
             let expected: Vec<_> = sizes
                 .iter()

@@ -20,7 +20,7 @@ use crate::wire::http1::fields::Fields;
 /// Up to this length head and body fit into the smallest buffer, unless the head is uncommonly long.
 const SHORT_BYTES_MAX: u64 = 12 * 1024;
 /// From this length on the rest of an identity body is spliced, in either direction.
-pub(super) const SPLICE_BYTES_MIN: u64 = 1024 * 1024;
+pub(super) const SPLICE_BYTES_MIN: u64 = 512 * 1024;
 /// Read from the store at once of a body of unknown length.
 const UNSIZED_BYTES: usize = 48 * 1024;
 

@@ -21,6 +21,7 @@ use crate::pipeline::sign::Payload;
 use crate::pipeline::sign::TrailingChecksum;
 use crate::pipeline::sign::UpstreamRequest;
 use crate::serve::body_reader::BodyReader;
+use crate::serve::chunk_group::chunk_bytes_of;
 use crate::serve::client_body::Arrival;
 use crate::serve::client_body::ClientBody;
 use crate::serve::client_body::ConvertedBody;
@@ -57,7 +58,6 @@ use crate::serve::sidecar_told::note_fault;
 use crate::serve::sidecar_told::tell;
 use crate::serve::span_notes;
 use crate::serve::upload;
-use crate::serve::upload::CHUNK_BYTES_NON_ZERO;
 use crate::serve::upload::COLLECTED_BYTES_MAX;
 use crate::serve::upload::StreamedBody;
 use crate::serve::upload::Upload;
@@ -368,8 +368,9 @@ async fn prepare<'c>(
         (Upload::Stream(streamed), None) => streamed_payload(streamed.bytes, signing),
         (Upload::Stream(streamed), Some(algorithm)) => {
             streamed.trailer = Some(algorithm);
+            let bytes = streamed.bytes;
             let signed = matches!(signing, PayloadSigning::Auto | PayloadSigning::Streaming);
-            TrailingChecksum::new(streamed.bytes, CHUNK_BYTES_NON_ZERO, algorithm, signed)
+            TrailingChecksum::new(bytes, chunk_bytes_of(bytes), algorithm, signed)
                 .map(Payload::Trailing)
                 .ok_or(UploadFault::TooLarge)?
         }

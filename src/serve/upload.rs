@@ -1,15 +1,14 @@
 //! How a client's body goes up: from memory with its hash, streamed with a known length, or in parts.
 
-use std::num::NonZeroU64;
-
 use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
 use crate::net::deadline::Cut;
 use crate::net::stream::WriteHalf;
 use crate::pipeline::sign::ChunkedLengths;
 use crate::pipeline::sign::Payload;
-use crate::serve::chunk_group::CHUNK_BYTES;
+use crate::serve::chunk_group::CHUNK_BYTES_MAX;
 use crate::serve::chunk_group::ChunkGroup;
+use crate::serve::chunk_group::chunk_bytes_of;
 use crate::serve::client_body::ConvertedBody;
 use crate::serve::failure::CodingFault;
 use crate::serve::failure::UploadFault;
@@ -29,8 +28,6 @@ pub const HASHED_BYTES_MAX: u64 = 64 * 1024;
 pub const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The most that one PUT takes at S3 (spec 10, "S3 limits that matter").
 pub const SINGLE_PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
-/// [`CHUNK_BYTES`] for the length arithmetic.
-pub const CHUNK_BYTES_NON_ZERO: NonZeroU64 = NonZeroU64::new(CHUNK_BYTES as u64).unwrap();
 const _: () = assert!(COLLECTED_BYTES_MAX >= 5 * 1024 * 1024);
 
 /// A body that is ready to go up. Most requests have none and a short one is in memory: the states of the others are boxed, so
@@ -165,7 +162,7 @@ pub fn streamed_payload(bytes: u64, signing: PayloadSigning) -> Payload {
     let lengths = match signing {
         PayloadSigning::Unsigned | PayloadSigning::AutoOverTls => None,
         PayloadSigning::Auto | PayloadSigning::Streaming => {
-            ChunkedLengths::new(bytes, CHUNK_BYTES_NON_ZERO)
+            ChunkedLengths::new(bytes, chunk_bytes_of(bytes))
         }
     };
     lengths.map_or(Payload::Unsigned { len: bytes }, Payload::SignedChunks)
@@ -241,9 +238,10 @@ impl StreamedBody<'_> {
         buffer: &mut Vec<u8>,
     ) -> Result<(), PumpFault> {
         let mut left = self.bytes;
+        let chunk_bytes = chunk_bytes_of(left);
         let mut chunks_max = 1;
         while left > 0 {
-            let mut group = ChunkGroup::plan(left, chunks_max, signer.is_some());
+            let mut group = ChunkGroup::plan(left, chunk_bytes, chunks_max, signer.is_some());
             self.fill_group(buffer, &mut group).await?;
             left = left.saturating_sub(group.bytes());
             chunks_max = group.chunks_max_of_next();
@@ -347,14 +345,14 @@ impl PartedBody<'_> {
     ) -> Result<(), PumpFault> {
         if let Some(mut first) = self.first.take() {
             for block in first.blocks_mut() {
-                for part in block.chunks(CHUNK_BYTES) {
+                for part in block.chunks(CHUNK_BYTES_MAX) {
                     send_chunk(part, to, idle_ms, chunk).await?;
                 }
             }
         }
         loop {
             piece.clear();
-            let max = piece.capacity().min(CHUNK_BYTES);
+            let max = piece.capacity().min(CHUNK_BYTES_MAX);
             let (result, filled) = self.rest.read(std::mem::take(piece), max).await;
             *piece = filled;
             if result.map_err(PumpFault::Client)? == 0 {

@@ -1,5 +1,7 @@
 //! What the store receives is signed as `aws-sigv4` signs it, chunk by chunk, with exact lengths.
 
+use std::net::SocketAddr;
+
 use ring::digest::SHA256;
 use ring::digest::digest;
 use ring::hmac;
@@ -10,6 +12,7 @@ use sluicegate::wire::sigv4::credentials::Secret;
 
 use crate::support::backend::Backend;
 use crate::support::backend::stored;
+use crate::support::client::Client;
 use crate::support::client::fetch;
 use crate::support::gateway::ACCESS_KEY_ID;
 use crate::support::gateway::SECRET_ACCESS_KEY;
@@ -25,7 +28,8 @@ use crate::support::store_signature::part;
 const REGION: &str = "us-east-1";
 const TOKEN: &str = "a/session+token==";
 const STREAMED: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-const CHUNK_BYTES: usize = 127 * 1024;
+/// The longest chunk, of which four are a group.
+const CHUNK_BYTES_MAX: usize = 126 * 1024;
 
 /// What the store receives of one request.
 fn sent(
@@ -36,6 +40,17 @@ fn sent(
     fields: &[(&str, &str)],
     body: &[u8],
 ) -> Message {
+    received(driver, signing, |address| {
+        fetch(address, method, target, fields, body)
+    })
+}
+
+/// What the store receives of the one request that `ask` sends.
+fn received(
+    driver: DriverChoice,
+    signing: PayloadSigning,
+    ask: impl FnOnce(SocketAddr) -> Message,
+) -> Message {
     let store = Backend::answering(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec());
     let gateway = gateway_for(&object_api(), driver, &store, |settings| {
         settings.payload_signing = signing;
@@ -44,10 +59,7 @@ fn sent(
             ..credentials()
         });
     });
-    assert_eq!(
-        fetch(gateway.address, method, target, fields, body).status(),
-        200
-    );
+    assert_eq!(ask(gateway.address).status(), 200);
     let mut requests = store.requests();
     assert_eq!(requests.len(), 1);
     requests.remove(0)
@@ -205,13 +217,10 @@ fn assert_streamed(request: &Message, body: &[u8]) {
     assert_eq!(sizes.iter().sum::<usize>(), body.len());
     let (last, chunks) = sizes.split_last().unwrap();
     assert_eq!(*last, 0);
+    let full = chunks.split_last().unwrap().1;
     assert!(
-        chunks
-            .split_last()
-            .unwrap()
-            .1
-            .iter()
-            .all(|&size| size == CHUNK_BYTES),
+        full.iter()
+            .all(|&size| size == full[0] && size <= CHUNK_BYTES_MAX),
         "{sizes:?}"
     );
     assert_eq!(
@@ -226,9 +235,9 @@ fn large_body_is_signed_in_chunks() {
     on_each_driver(|driver| {
         for len in [
             64 * 1024 + 1,
-            2 * CHUNK_BYTES,
-            9 * CHUNK_BYTES,
-            9 * CHUNK_BYTES + 1,
+            4 * CHUNK_BYTES_MAX,
+            4 * CHUNK_BYTES_MAX + 1,
+            9 * CHUNK_BYTES_MAX + 3,
         ] {
             let body = object(len);
             let request = sent(
@@ -241,6 +250,26 @@ fn large_body_is_signed_in_chunks() {
             );
             assert_streamed(&request, &body);
         }
+    });
+}
+
+#[test]
+fn body_that_comes_in_small_pieces_is_signed_as_any_other() {
+    on_each_driver(|driver| {
+        let body = object(6 * CHUNK_BYTES_MAX + 1);
+        let request = received(driver, PayloadSigning::Auto, |address| {
+            let mut client = Client::connect(address);
+            let length = body.len();
+            client.send(format!(
+                "PUT /o/b/k HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n"
+            ));
+            for piece in body.chunks(701) {
+                client.send(piece);
+                std::thread::yield_now();
+            }
+            client.response().unwrap()
+        });
+        assert_streamed(&request, &body);
     });
 }
 

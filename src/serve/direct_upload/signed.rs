@@ -3,6 +3,7 @@
 //! A group is received, hashed and sent before another connection's turn comes, while it lies in this core's cache.
 
 use std::io::Read;
+use std::ops::Range;
 
 use crate::net::buffer::Class;
 use crate::net::driver::yield_now;
@@ -10,7 +11,9 @@ use crate::net::relay::Manner;
 use crate::net::relay::RelayFault;
 use crate::net::relay::copy;
 use crate::net::stream::Stream;
+use crate::serve::chunk_group::CHUNKS_MAX;
 use crate::serve::chunk_group::ChunkGroup;
+use crate::serve::chunk_group::chunk_bytes_of;
 use crate::serve::client_body::ClientBody;
 use crate::serve::direct_upload::Halt;
 use crate::serve::direct_upload::halt_of;
@@ -33,7 +36,7 @@ pub(super) async fn send(
     let front = take_front(client, core.buffers.take(Class::Head)).await?;
     let mut buffer = core.buffers.take(Class::Upload);
     let mut passage = Passage {
-        left: body.bytes,
+        bytes: body.bytes,
         front: &front,
         received: 0,
         manner: Manner::until_told(idle_ms),
@@ -59,9 +62,9 @@ pub(super) async fn send(
 
 /// A body on its way.
 struct Passage<'f> {
-    /// Bytes that are not sent yet.
-    left: u64,
-    /// The first of them, if they came with the client's head.
+    /// Its length.
+    bytes: u64,
+    /// The first of its bytes, if they came with the client's head.
     front: &'f [u8],
     /// Bytes off the client's socket, without `front`.
     received: u64,
@@ -77,39 +80,49 @@ impl Passage<'_> {
         mut signer: ChunkSigner,
         buffer: &mut Vec<u8>,
     ) -> Result<(), RelayFault> {
-        let mut chunks_max = 1;
-        while self.left > 0 {
-            let mut group = ChunkGroup::plan(self.left, chunks_max, true);
+        let chunk_bytes = chunk_bytes_of(self.bytes);
+        let mut left = self.bytes;
+        let mut chunks_max = CHUNKS_MAX;
+        let mut carried = 0..0;
+        while left > 0 {
+            let mut group = ChunkGroup::plan(left, chunk_bytes, chunks_max, true);
             if buffer.len() < group.wire_bytes() {
                 buffer.resize(group.wire_bytes(), 0);
             }
-            let wire = buffer.get_mut(..group.wire_bytes()).unwrap_or_default();
-            self.fill(&mut group, wire, client.stream, to).await?;
-            group.write_framing(wire, Some(&mut signer));
-            copy::send_all(to, wire, self.manner).await?;
-            self.left = self.left.saturating_sub(group.bytes());
+            let filled = group.take_over(buffer, carried);
+            carried = self
+                .fill(&mut group, buffer, filled, client.stream, to)
+                .await?;
+            group.write_framing(buffer, Some(&mut signer));
+            left = left.saturating_sub(group.bytes());
             chunks_max = group.chunks_max_of_next();
+            if left == 0 {
+                buffer.truncate(group.wire_bytes());
+                encode::write_signed_end(&signer.sign_chunk(b""), buffer);
+                return copy::send_all(to, buffer, self.manner).await;
+            }
+            let wire = buffer.get(..group.wire_bytes()).unwrap_or_default();
+            copy::send_all(to, wire, self.manner).await?;
             // Nothing above has to wait for a client that is quick enough.
             yield_now().await;
         }
-        buffer.clear();
-        encode::write_signed_end(&signer.sign_chunk(b""), buffer);
-        copy::send_all(to, buffer, self.manner).await
+        Ok(())
     }
 
-    /// Receives the data of all chunks of a group.
+    /// Receives the data of all chunks of a group behind its first `filled` bytes. Of a slow client's, which are cut short, the bytes of the
+    /// next chunk lie where the outcome says.
     async fn fill(
         &mut self,
         group: &mut ChunkGroup,
-        wire: &mut [u8],
+        buffer: &mut [u8],
+        mut filled: usize,
         from: &mut Stream,
         to: &mut Stream,
-    ) -> Result<(), RelayFault> {
-        let mut filled = 0;
+    ) -> Result<Range<usize>, RelayFault> {
         loop {
-            let mut windows = group.windows(wire, filled);
+            let mut windows = group.windows(buffer, filled);
             if windows.is_empty() {
-                return Ok(());
+                return Ok(0..0);
             }
             // Reading from memory cannot fail.
             filled += match self.front.read_vectored(&mut windows) {
@@ -121,6 +134,9 @@ impl Passage<'_> {
                     count
                 }
             };
+            if let Some(carried) = group.cut_if_slow(filled) {
+                return Ok(carried);
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ pub const CHUNK_BYTES_MIN: usize = 8 * 1024;
 pub const CHUNK_BYTES: usize = 64 * 1024;
 const _: () = assert!(CHUNK_BYTES >= CHUNK_BYTES_MIN);
 
+/// The most that [`write_signed_end`] writes.
+pub const SIGNED_END_BYTES_MAX: usize = HEADROOM + CRLF.len();
+
 const SIZE_DIGITS_MAX: usize = 16;
 const SIGNATURE_EXTENSION: &[u8] = b";chunk-signature=";
 const TRAILER_SIGNATURE: &[u8] = b"x-amz-trailer-signature:";

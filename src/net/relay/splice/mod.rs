@@ -1,7 +1,7 @@
 //! Moves bytes from socket to socket inside the kernel.
 //!
 //! `splice(2)` is called directly: the ring's own splice goes through kernel worker threads and costs more than copying. Worth it
-//! from about 1 MiB on.
+//! from about half a MiB on.
 
 #[cfg(test)]
 mod tests;
