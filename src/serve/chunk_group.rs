@@ -29,6 +29,8 @@ const _: () = assert!(CHUNK_BYTES_MAX >= encode::CHUNK_BYTES_MIN);
 /// A client that fills a chunk in so many receives keeps up with its group. The chunks of a slower one are sent one by one,
 /// so that the store does not wait as well.
 const READS_PER_CHUNK_MAX: usize = 8;
+/// So does one that fills a group within this time: stores give up a request that nothing comes of for seconds (S3: some 20).
+const GROUP_MS_MAX: u64 = 500;
 
 /// Data bytes of the chunks of a body: all groups are full, of chunks of one length, since four lanes of SHA-256 must have the same.
 /// A few bytes may be left over.
@@ -56,8 +58,12 @@ pub struct Chunk {
 pub struct ChunkGroup {
     /// In their order.
     pub chunks: SmallVec<[Chunk; CHUNKS_MAX + 1]>,
-    /// Receives that it took to fill them.
-    pub reads: usize,
+    /// Receives so far.
+    reads: usize,
+    /// When the first of them came.
+    begun_ms: u64,
+    /// How long the last of them came after it.
+    lasted_ms: u64,
 }
 
 impl ChunkGroup {
@@ -114,6 +120,15 @@ impl ChunkGroup {
         self.chunks.iter().map(|chunk| chunk.size as u64).sum()
     }
 
+    /// Some of its data was received.
+    pub const fn note_receive(&mut self, now_ms: u64) {
+        if self.reads == 0 {
+            self.begun_ms = now_ms;
+        }
+        self.reads += 1;
+        self.lasted_ms = now_ms.saturating_sub(self.begun_ms);
+    }
+
     /// How many chunks to read next before they are sent.
     #[must_use]
     pub fn chunks_max_of_next(&self) -> usize {
@@ -154,7 +169,7 @@ impl ChunkGroup {
     }
 
     const fn keeps_up(&self, chunks: usize) -> bool {
-        self.reads <= chunks * READS_PER_CHUNK_MAX
+        self.reads <= chunks * READS_PER_CHUNK_MAX && self.lasted_ms <= GROUP_MS_MAX
     }
 
     /// Writes headers and line ends into their places, signed if there is a signer.
@@ -319,6 +334,20 @@ mod tests {
         assert_eq!(slow(7), (Some(data[1].data..data[1].data + 3), 1));
         assert_eq!(slow(8), (None, 4), "two chunks may take as many receives");
         assert_eq!(slow(16), (None, 4), "nothing is left to wait for");
+    }
+
+    #[test]
+    fn a_group_that_takes_long_is_not_waited_for_either() {
+        for (last_ms, is_cut) in [(GROUP_MS_MAX, false), (GROUP_MS_MAX + 1, true)] {
+            let (mut group, _buffer) = group(&[4, 4, 4, 4], 0);
+            group.note_receive(7_000);
+            group.note_receive(7_000 + last_ms);
+            assert_eq!(
+                group.chunks_max_of_next(),
+                if is_cut { 1 } else { CHUNKS_MAX }
+            );
+            assert_eq!(group.cut_if_slow(5).is_some(), is_cut);
+        }
     }
 
     #[test]

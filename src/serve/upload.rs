@@ -2,11 +2,13 @@
 
 use crate::net::buffer::BufferPool;
 use crate::net::buffer::Class;
+use crate::net::clock;
 use crate::net::deadline::Cut;
 use crate::net::stream::WriteHalf;
 use crate::pipeline::sign::ChunkedLengths;
 use crate::pipeline::sign::Payload;
 use crate::serve::chunk_group::CHUNK_BYTES_MAX;
+use crate::serve::chunk_group::CHUNKS_MAX;
 use crate::serve::chunk_group::ChunkGroup;
 use crate::serve::chunk_group::chunk_bytes_of;
 use crate::serve::client_body::ConvertedBody;
@@ -239,7 +241,7 @@ impl StreamedBody<'_> {
     ) -> Result<(), PumpFault> {
         let mut left = self.bytes;
         let chunk_bytes = chunk_bytes_of(left);
-        let mut chunks_max = 1;
+        let mut chunks_max = CHUNKS_MAX;
         while left > 0 {
             let mut group = ChunkGroup::plan(left, chunk_bytes, chunks_max, signer.is_some());
             self.fill_group(buffer, &mut group).await?;
@@ -285,24 +287,35 @@ impl StreamedBody<'_> {
         Ok(Some((algorithm.field(), value)))
     }
 
-    /// Reads the data of all chunks of a group.
+    /// Reads the data of all chunks of a group, or of as many as a slow client is waited for.
     async fn fill_group(
         &mut self,
         buffer: &mut Vec<u8>,
         group: &mut ChunkGroup,
     ) -> Result<(), PumpFault> {
         buffer.clear();
-        for chunk in &group.chunks {
+        let mut filled = 0;
+        let planned = group.chunks.clone();
+        for chunk in planned {
             buffer.resize(chunk.data, 0);
-            group.reads += self.fill(buffer, chunk.data + chunk.size).await?;
+            self.fill(buffer, chunk.data + chunk.size, group).await?;
+            filled += chunk.size;
+            // Nothing of the next chunk has been read.
+            if group.cut_if_slow(filled).is_some() {
+                break;
+            }
         }
         buffer.resize(group.wire_bytes(), 0);
         Ok(())
     }
 
-    /// Reads until `buffer` holds `end` bytes; tells how many receives it took.
-    async fn fill(&mut self, buffer: &mut Vec<u8>, end: usize) -> Result<usize, PumpFault> {
-        let mut reads = 0;
+    /// Reads until `buffer` holds `end` bytes.
+    async fn fill(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        end: usize,
+        group: &mut ChunkGroup,
+    ) -> Result<(), PumpFault> {
         while buffer.len() < end {
             let max = end - buffer.len();
             let (result, filled) = self.source.read(std::mem::take(buffer), max).await;
@@ -310,9 +323,9 @@ impl StreamedBody<'_> {
             if result.map_err(PumpFault::Client)? == 0 {
                 return Err(PumpFault::Client(UploadFault::Conversion));
             }
-            reads += 1;
+            group.note_receive(clock::monotonic_ms());
         }
-        Ok(reads)
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use crate::net::buffer::Class;
+use crate::net::clock;
 use crate::net::driver::yield_now;
 use crate::net::relay::Manner;
 use crate::net::relay::RelayFault;
@@ -130,7 +131,7 @@ impl Passage<'_> {
                 Ok(0) | Err(_) => {
                     let count = copy::recv_into(from, to, &mut windows, self.manner).await?;
                     self.received = self.received.saturating_add(count as u64);
-                    group.reads += 1;
+                    group.note_receive(clock::monotonic_ms());
                     count
                 }
             };
