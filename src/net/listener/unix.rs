@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,9 +11,15 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::net::address::UnixSocket;
 use crate::net::listener::BACKLOG_MAX;
+
+/// So long a server that lives keeps a connection that says nothing.
+const KEPT_TIME: Duration = Duration::from_millis(500);
+/// Connections that are closed at once before the socket counts as in use all the same, by a server that is at its limits.
+const LOOKS_MAX: usize = 5;
 
 /// The file of a listening socket; dropping this removes it, unless another process has put its own there.
 #[derive(Debug)]
@@ -58,11 +65,31 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !found.is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+    for _ in 0..LOOKS_MAX {
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return fs::remove_file(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(peer) => {
+                if is_kept(peer)? {
+                    break;
+                }
+            }
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Whether somebody keeps the connection. The kernel takes the ring of a killed process apart after the process has gone, and its listening
+/// sockets live as long: who connects then is not served but closed.
+fn is_kept(mut peer: UnixStream) -> io::Result<bool> {
+    peer.set_read_timeout(Some(KEPT_TIME))?;
+    match peer.read(&mut [0]) {
+        Ok(0) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
+        Ok(_) | Err(_) => Ok(true),
     }
 }
 
@@ -120,6 +147,41 @@ mod tests {
         assert!(socket.path.exists());
         drop(kept);
         assert!(!socket.path.exists());
+    }
+
+    #[test]
+    fn a_socket_that_is_being_closed_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = socket_in(&folder);
+        let (dying, file) = bind(&socket).unwrap();
+        dying.set_nonblocking(false).unwrap();
+        let closing = std::thread::spawn(move || {
+            let connection = dying.accept().unwrap();
+            drop(dying);
+            drop(connection);
+        });
+        let (_second, kept) = bind(&socket).unwrap();
+        closing.join().unwrap();
+        drop((file, kept));
+        assert!(!socket.path.exists());
+    }
+
+    #[test]
+    fn a_server_that_closes_every_connection_is_alive() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = socket_in(&folder);
+        let (busy, _file) = bind(&socket).unwrap();
+        busy.set_nonblocking(false).unwrap();
+        let closing = std::thread::spawn(move || {
+            for _ in 0..LOOKS_MAX {
+                drop(busy.accept().unwrap());
+            }
+            busy
+        });
+        let taken = bind(&socket).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(closing.join().unwrap());
+        assert!(socket.path.exists());
     }
 
     #[test]
