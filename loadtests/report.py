@@ -98,7 +98,7 @@ def figure(group, cell, subject, rounds):
     rows = rounds.of(cell, subject)
     if not rows:
         return "–"
-    values = {key: rounds.median(cell, subject, key) for key, value in rows[0].items() if isinstance(value, (int, float))}
+    values = {key: rounds.median(cell, subject, key) for key, value in rows[0].items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
     text = FORMATS[group.shows].format(**values)
     ratios = [rounds.ratio(cell, subject, beside, metric) for beside in group.beside]
     told = ["–" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
