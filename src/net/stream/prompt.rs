@@ -75,7 +75,33 @@ pub(super) fn send(fd: RawFd, bytes: &[u8]) -> Option<io::Result<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    #[test]
+    fn what_is_not_too_long_is_sent() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let sent = send(near.as_raw_fd(), &[7; BYTES_MAX]).unwrap();
+        assert_eq!(sent.unwrap(), BYTES_MAX);
+        let mut seen = [0; BYTES_MAX];
+        far.read_exact(&mut seen).unwrap();
+        assert_eq!(seen, [7; BYTES_MAX]);
+        assert!(send(near.as_raw_fd(), &[7; BYTES_MAX + 1]).is_none());
+    }
+
+    #[test]
+    fn a_full_socket_is_for_the_ring_and_a_broken_one_fails() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let flags = MsgFlags::MSG_DONTWAIT;
+        while nix::sys::socket::send(near.as_raw_fd(), &[0; BYTES_MAX], flags).is_ok() {}
+        assert!(send(near.as_raw_fd(), &[0; BYTES_MAX]).is_none());
+        drop(far);
+        let failed = send(near.as_raw_fd(), b"x").unwrap();
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
 
     fn after(gaps_us: &[u64]) -> Density {
         let mut now_us = 1_000_000;
