@@ -14,10 +14,6 @@ pub const CRLF: &[u8] = b"\r\n";
 /// Smallest chunk that S3 takes before the last one, in bytes (spec 10, "Chunked signing").
 pub const CHUNK_BYTES_MIN: usize = 8 * 1024;
 
-/// Size of a chunk that AWS recommends, in bytes (spec 10, "Chunked signing").
-pub const CHUNK_BYTES: usize = 64 * 1024;
-const _: () = assert!(CHUNK_BYTES >= CHUNK_BYTES_MIN);
-
 /// The most that [`write_signed_end`] writes.
 pub const SIGNED_END_BYTES_MAX: usize = HEADROOM + CRLF.len();
 
