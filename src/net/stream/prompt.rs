@@ -9,60 +9,70 @@ use std::io;
 use std::os::fd::RawFd;
 
 use nix::errno::Errno;
+use nix::sys::resource::UsageWho;
+use nix::sys::resource::getrusage;
 use nix::sys::socket::MsgFlags;
-
-use crate::net::clock;
 
 /// A longer message goes through the ring in any case: other tasks get their turn before the next piece, among them the one that
 /// waits for an early answer.
 const BYTES_MAX: usize = 16 * 1024;
-/// From this average distance of two sends on the core has time: some 40,000 small requests a second, of two sends each.
-const SPARE_US: u64 = 12;
-/// A longer pause counts as this one, so that the average follows a burst within a dozen sends.
-const PAUSE_US_MAX: u64 = 32;
-/// Sends that the average remembers.
-const REMEMBERED: u64 = 8;
+/// A core that sends this many messages between two sleeps has some to gather. One request at a time makes one send or two;
+/// a core that is used to the full does not sleep at all.
+const PER_SLEEP_MIN: u64 = 8;
+/// Sends between two looks at how often the thread slept.
+const WINDOW: u64 = 32;
 
-/// How densely a core sends.
+/// Whether a core finds time to sleep between its sends.
 #[derive(Clone, Copy, Debug)]
-struct Density {
-    last_us: u64,
-    /// Average distance, times [`REMEMBERED`].
-    sum_us: u64,
+struct Rest {
+    sends: u64,
+    /// Of the thread, at the last look.
+    sleeps: u64,
+    is_enough: bool,
 }
 
-impl Density {
+impl Rest {
     /// A core that has sent nothing.
-    const NONE: Self = Self {
-        last_us: 0,
-        sum_us: PAUSE_US_MAX * REMEMBERED,
+    const FULL: Self = Self {
+        sends: 0,
+        sleeps: 0,
+        is_enough: true,
     };
 
-    /// With one send more.
-    fn with(self, now_us: u64) -> Self {
-        let distance = now_us.saturating_sub(self.last_us).min(PAUSE_US_MAX);
+    /// With one send more; `sleeps` tells how often the thread has slept since it began.
+    fn with(self, sleeps: impl FnOnce() -> u64) -> Self {
+        let sends = self.sends + 1;
+        if sends < WINDOW {
+            return Self { sends, ..self };
+        }
+        let now = sleeps();
         Self {
-            last_us: now_us,
-            sum_us: self.sum_us - self.sum_us / REMEMBERED + distance,
+            sends: 0,
+            sleeps: now,
+            is_enough: now.wrapping_sub(self.sleeps) > WINDOW / PER_SLEEP_MIN,
         }
     }
+}
 
-    const fn leaves_time(self) -> bool {
-        self.sum_us >= SPARE_US * REMEMBERED
-    }
+/// How often this thread has waited for something: its voluntary context switches. Where a
+/// sandbox forbids the question, never, so that the ring is used.
+fn sleeps_of_this_thread() -> u64 {
+    getrusage(UsageWho::RUSAGE_THREAD).map_or(0, |usage| {
+        u64::try_from(usage.voluntary_context_switches()).unwrap_or(0)
+    })
 }
 
 /// Sends what the socket takes at once. `None`: the ring should do it, as the message is long, the core busy or the socket full.
 pub(super) fn send(fd: RawFd, bytes: &[u8]) -> Option<io::Result<usize>> {
     thread_local! {
-        static DENSITY: Cell<Density> = const { Cell::new(Density::NONE) };
+        static REST: Cell<Rest> = const { Cell::new(Rest::FULL) };
     }
     if bytes.len() > BYTES_MAX {
         return None;
     }
-    let density = DENSITY.get().with(clock::monotonic_us());
-    DENSITY.set(density);
-    if !density.leaves_time() {
+    let rest = REST.get().with(sleeps_of_this_thread);
+    REST.set(rest);
+    if !rest.is_enough {
         return None;
     }
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -103,30 +113,39 @@ mod tests {
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
-    fn after(gaps_us: &[u64]) -> Density {
-        let mut now_us = 1_000_000;
-        gaps_us
-            .iter()
-            .fold(Density::NONE.with(now_us), |density, gap_us| {
-                now_us += gap_us;
-                density.with(now_us)
-            })
+    /// After windows with these numbers of sleeps.
+    fn after(windows: &[u64]) -> Rest {
+        let mut slept = 0;
+        windows.iter().fold(Rest::FULL, |rest, sleeps| {
+            slept += sleeps;
+            (0..WINDOW).fold(rest, |rest, _| rest.with(|| slept))
+        })
     }
 
     #[test]
-    fn a_core_that_begins_or_sends_now_and_then_has_time() {
-        assert!(after(&[]).leaves_time());
-        assert!(after(&[SPARE_US; 1000]).leaves_time());
-        assert!(after(&[0]).leaves_time());
+    fn a_core_that_begins_has_time() {
+        assert!(after(&[]).is_enough);
+        let almost = (1..WINDOW).fold(Rest::FULL, |rest, _| rest.with(|| 0));
+        assert!(almost.is_enough);
+        assert!(!almost.with(|| 0).is_enough);
     }
 
     #[test]
-    fn a_burst_is_noticed_and_forgotten_within_two_dozen_sends() {
-        let burst = [3; 24];
-        assert!(!after(&burst).leaves_time());
-        let calm = [burst, [PAUSE_US_MAX; 24]].concat();
-        assert!(after(&calm).leaves_time());
-        let pause = [&burst[..], &[60_000_000]].concat();
-        assert!(!after(&pause).leaves_time(), "one pause is no calm");
+    fn eight_sends_for_each_sleep_are_worth_gathering() {
+        assert!(!after(&[WINDOW / PER_SLEEP_MIN]).is_enough);
+        assert!(after(&[WINDOW / PER_SLEEP_MIN + 1]).is_enough);
+    }
+
+    #[test]
+    fn the_last_window_counts() {
+        assert!(!after(&[WINDOW, 0]).is_enough);
+        assert!(after(&[0, 0, WINDOW]).is_enough);
+    }
+
+    #[test]
+    fn the_thread_counts_its_own_sleeps() {
+        let before = sleeps_of_this_thread();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(sleeps_of_this_thread() > before);
     }
 }
