@@ -170,6 +170,18 @@ class FiguresAreJudged(unittest.TestCase):
         _, sound = self.whole([row("sidecar", 1, 15.1), row("relay", 1, 10)], lambda objective: objective.metric == "rss_mb")
         self.assertTrue(sound)
 
+    def test_rounds_that_disagree_miss_nothing(self):
+        for ratios, verdict, wanted in (
+            ([1.4, 1.6, 1.6], "1.60 (1.40 to 1.60) | not told apart: above in 2 of 3 rounds |", True),
+            ([1.4, 1.6, 1.6, 1.6], "1.60 (1.40 to 1.60) | **missed** |", False),
+            ([1.6, 1.6, 1.6], "1.60 (1.60 to 1.60) | **missed** |", False),
+            ([1.4, 1.5, 1.6], "1.50 (1.40 to 1.60) | reached |", True),
+        ):
+            rows = [row(name, at, cpu) for at, ratio in enumerate(ratios) for name, cpu in (("sidecar", ratio * 10), ("relay", 10))]
+            text, sound = self.whole(rows)
+            self.assertIn(f"| a | CPU x relay | 1.5 | {verdict}", text)
+            self.assertEqual(sound, wanted)
+
     def test_a_peer_that_is_not_there_is_no_failure_and_no_success(self):
         text, sound = self.whole([row("sidecar", 1, 15)])
         self.assertTrue(sound)
