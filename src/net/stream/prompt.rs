@@ -85,6 +85,7 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use super::*;
 
@@ -137,9 +138,11 @@ mod tests {
     #[test]
     fn the_thread_counts_its_own_sleeps() {
         let before = sleeps_of_this_thread();
-        let (_open, never) = std::sync::mpsc::channel::<()>();
-        let waited = never.recv_timeout(std::time::Duration::from_millis(1));
-        assert!(waited.is_err());
+        let (mut near, _far) = UnixStream::pair().unwrap();
+        // The kernel counts from when it waits: a thread that gets no CPU before still sleeps.
+        near.set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        assert!(near.read(&mut [0]).is_err());
         assert!(sleeps_of_this_thread() > before);
     }
 }
