@@ -265,6 +265,7 @@ def install(names):
 
 
 def runs(program):
+    """Whether a program is there and can be executed: a script also needs its interpreter."""
     try:
         return subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     except OSError:

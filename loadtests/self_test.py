@@ -131,6 +131,17 @@ class AnswersHaveTheirLength(unittest.TestCase):
         self.assertEqual(measure.wrong_lengths(self.subject("sidecar", "get", 1024), {"seconds": []})["errors"], 1)
 
 
+class PeersAreThere(unittest.TestCase):
+    def test_a_script_without_its_interpreter_is_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder, "peer")
+            self.assertFalse(peers.runs(program))
+            for text, wanted in (("#!/no/such/interpreter\n", False), ("#!/bin/sh\nexit 1\n", False), ("#!/bin/sh\n", True)):
+                program.write_text(text)
+                program.chmod(0o755)
+                self.assertEqual(peers.runs(program), wanted, text)
+
+
 class FiguresAreJudged(unittest.TestCase):
     def setUp(self):
         self.matrix = read(GOOD)
@@ -170,9 +181,9 @@ class FiguresAreJudged(unittest.TestCase):
         _, sound = self.whole([row("sidecar", 1, 15.1), row("relay", 1, 10)], lambda objective: objective.metric == "rss_mb")
         self.assertTrue(sound)
 
-    def test_rounds_that_disagree_miss_nothing(self):
+    def test_rounds_that_disagree_are_told_as_such(self):
         for ratios, verdict, wanted in (
-            ([1.4, 1.6, 1.6], "1.60 (1.40 to 1.60) | not told apart: above in 2 of 3 rounds |", True),
+            ([1.4, 1.6, 1.6], "1.60 (1.40 to 1.60) | not told apart: above in 2 of 3 rounds |", False),
             ([1.4, 1.6, 1.6, 1.6], "1.60 (1.40 to 1.60) | **missed** |", False),
             ([1.6, 1.6, 1.6], "1.60 (1.60 to 1.60) | **missed** |", False),
             ([1.4, 1.5, 1.6], "1.50 (1.40 to 1.60) | reached |", True),
